@@ -1,0 +1,3 @@
+//! The binary `pyxbackup`.
+
+fn main() {}

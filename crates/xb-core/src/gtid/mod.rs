@@ -1,0 +1,55 @@
+//! GTID sets of MySQL and of MariaDB. Sets, never text: two spellings of one set are equal.
+
+pub mod mariadb;
+pub mod mysql;
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+pub use mariadb::MariaGtidList;
+pub use mysql::MysqlGtidSet;
+
+/// A GTID set of either flavour, as read from an engine's metadata.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "flavor", content = "set", rename_all = "lowercase")]
+pub enum GtidSet {
+    /// `uuid:interval,…`
+    MySql(MysqlGtidSet),
+    /// `domain-server-sequence,…`
+    MariaDb(MariaGtidList),
+}
+
+impl fmt::Display for GtidSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            GtidSet::MySql(set) => set.fmt(f),
+            GtidSet::MariaDb(list) => list.fmt(f),
+        }
+    }
+}
+
+/// The text is neither flavour's GTID set.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{text:?} is not a GTID set: {reason}")]
+pub struct ParseGtidError {
+    /// What was to be read, cut to a readable length.
+    pub text: String,
+    /// What is wrong with it.
+    pub reason: &'static str,
+}
+
+impl ParseGtidError {
+    fn new(text: &str, reason: &'static str) -> Self {
+        ParseGtidError { text: text.chars().take(120).collect(), reason }
+    }
+}
+
+impl std::str::FromStr for GtidSet {
+    type Err = ParseGtidError;
+
+    /// Tells the flavour by the first element: a UUID has a colon behind it, MariaDB's form has none.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.contains(':') { text.parse().map(GtidSet::MySql) } else { text.parse().map(GtidSet::MariaDb) }
+    }
+}

@@ -1,0 +1,101 @@
+//! Settings: everything a run was told, typed. Text becomes layers, layers become [`Settings`], and those
+//! are never changed afterwards.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use crate::Secret;
+
+/// How a streamed backup is compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Default)]
+#[serde(rename_all = "lowercase")]
+pub enum CompressWith {
+    /// Independent gzip members, readable by `gzip`.
+    #[default]
+    Gzip,
+    /// Independent zstd frames, readable by `zstd`.
+    Zstd,
+}
+
+/// Everything a run was told. One field per key of the configuration file, under the key's name.
+///
+/// For embedding, start from [`Settings::default`] and set what differs.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Settings {
+    /// The account on the server.
+    pub mysql_user: Option<String>,
+    /// Its password.
+    pub mysql_pass: Option<Secret>,
+    /// The server's host; local either way, since data files are copied.
+    pub mysql_host: Option<String>,
+    /// The server's TCP port; the socket has precedence.
+    pub mysql_port: Option<u16>,
+    /// The server's socket.
+    pub mysql_sock: Option<PathBuf>,
+    /// The server's option file, passed on as `--defaults-file`.
+    pub mysql_cnf: Option<PathBuf>,
+
+    /// The store. Must exist.
+    pub stor_dir: Option<PathBuf>,
+    /// Scratch space, logs and lock. Must exist.
+    pub work_dir: Option<PathBuf>,
+
+    /// Whether backups are streamed and compressed, or kept as plain directories.
+    pub compress: bool,
+    /// The compression of streamed backups.
+    pub compress_with: CompressWith,
+    /// The compressor's own level; `None` is the default of `compress_with`.
+    pub compress_level: Option<i32>,
+    /// Threads that compress or decompress; `None` is one per core.
+    pub compress_threads: Option<usize>,
+
+    /// Further options for the engine, as words of a command line.
+    pub extra_ibx_options: Vec<String>,
+    /// Threads with which the engine copies; `None` is one per core, four at most.
+    pub engine_parallel: Option<usize>,
+    /// Directories searched for engines before `PATH`.
+    pub engine_dir: Vec<PathBuf>,
+    /// Back up a server that the engine is not made for. Recorded in the manifest.
+    pub allow_version_mismatch: bool,
+    /// Memory for the engine's prepare, in MiB.
+    pub prepare_memory_mib: u64,
+
+    /// What restore-set restores: a name out of `list`, or `None` for the last.
+    pub restore_backup: Option<crate::BackupId>,
+    /// Where restore-set puts `P_<name>`. Must exist.
+    pub restore_dir: Option<PathBuf>,
+
+    /// `status` warns when a run has been going on for longer, in hours.
+    pub status_running_hours: u64,
+    /// `status` warns when the last backup is older, in hours.
+    pub status_age_hours: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            mysql_user: None,
+            mysql_pass: None,
+            mysql_host: None,
+            mysql_port: None,
+            mysql_sock: None,
+            mysql_cnf: None,
+            stor_dir: None,
+            work_dir: None,
+            compress: false,
+            compress_with: CompressWith::Gzip,
+            compress_level: None,
+            compress_threads: None,
+            extra_ibx_options: Vec::new(),
+            engine_parallel: None,
+            engine_dir: Vec::new(),
+            allow_version_mismatch: false,
+            prepare_memory_mib: 128,
+            restore_backup: None,
+            restore_dir: None,
+            status_running_hours: 24,
+            status_age_hours: 36,
+        }
+    }
+}

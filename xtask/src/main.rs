@@ -1,0 +1,3 @@
+//! Tasks around the project.
+
+fn main() {}
