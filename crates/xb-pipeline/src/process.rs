@@ -1,0 +1,480 @@
+//! Child processes. The only place that starts any: no shell, each child in a process group of its own,
+//! and none forgotten: every child is waited for, and its whole group ends with it.
+
+use std::ffi::{OsStr, OsString};
+use std::io::{self, BufRead, BufReader, PipeReader, Read};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process_group};
+
+/// How long a group that was asked to end may take before it is killed.
+const GRACE: Duration = Duration::from_secs(10);
+/// A line of a child's messages is cut into pieces of this many bytes, whatever the child writes.
+const LINE_LIMIT: u64 = 16 * 1024;
+/// Wanted capacity of the pipe from a child: fewer changes between the two than the usual 64 KiB.
+const PIPE_BYTES: usize = 1024 * 1024;
+
+/// A program and its arguments. Nothing in it is ever seen by a shell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Invocation {
+    /// What to run: a path, or a name to be found in the search path.
+    pub program: PathBuf,
+    /// Its arguments.
+    pub args: Vec<OsString>,
+    /// Environment variables set for the child, beside those it inherits.
+    pub env: Vec<(OsString, OsString)>,
+}
+
+impl Invocation {
+    /// A program without arguments.
+    #[must_use]
+    pub fn new(program: impl Into<PathBuf>) -> Self {
+        Invocation { program: program.into(), args: Vec::new(), env: Vec::new() }
+    }
+
+    /// Adds an argument.
+    #[must_use]
+    pub fn arg(mut self, arg: impl AsRef<OsStr>) -> Self {
+        self.args.push(arg.as_ref().to_owned());
+        self
+    }
+
+    /// Adds arguments.
+    #[must_use]
+    pub fn args<S: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = S>) -> Self {
+        self.args.extend(args.into_iter().map(|a| a.as_ref().to_owned()));
+        self
+    }
+
+    /// Sets a variable of the child's environment.
+    #[must_use]
+    pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
+        self.env.push((name.as_ref().to_owned(), value.as_ref().to_owned()));
+        self
+    }
+
+    /// The program's name without its directory.
+    #[must_use]
+    pub fn name(&self) -> String {
+        self.program.file_name().unwrap_or(self.program.as_os_str()).to_string_lossy().into_owned()
+    }
+
+    fn expression(&self) -> duct::Expression {
+        let base = duct::cmd(self.program.clone(), &self.args).stdin_null().unchecked();
+        let base = self.env.iter().fold(base, |expression, (name, value)| expression.env(name, value));
+        base.before_spawn(|command| {
+            command.process_group(0);
+            Ok(())
+        })
+    }
+
+    /// Runs the program to its end and keeps what it writes: for short answers such as `--version`.
+    ///
+    /// # Errors
+    /// [`ProcessError`] when it cannot be started, or has not ended after `limit`.
+    pub fn output(&self, limit: Duration) -> Result<Output, ProcessError> {
+        let expression = self.expression().stdout_capture().stderr_capture();
+        let handle = expression.start().map_err(|source| self.start_error(source))?;
+        let group = Group::of(&handle);
+        let ended = handle.wait_timeout(limit).map_err(|source| self.wait_error(source))?.is_some();
+        group.signal(Signal::KILL);
+        if !ended {
+            return Err(ProcessError::TimedOut { program: self.program.clone(), seconds: limit.as_secs() });
+        }
+        let output = handle.into_output().map_err(|source| self.wait_error(source))?;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Ok(Output { status: output.status, stdout: text(&output.stdout), stderr: text(&output.stderr) })
+    }
+
+    /// Starts the program; its messages (stderr) go line by line to `on_line`, its standard output is left
+    /// to the caller to read.
+    ///
+    /// # Errors
+    /// [`ProcessError::Start`], which names the program.
+    pub fn spawn(&self, on_line: impl FnMut(&str) + Send + 'static) -> Result<Child, ProcessError> {
+        let start = |source| self.start_error(source);
+        let (stdout, stdout_writer) = io::pipe().map_err(start)?;
+        let (stderr, stderr_writer) = io::pipe().map_err(start)?;
+        // A smaller pipe only costs time: some systems refuse the size to ordinary users.
+        let _ = rustix::pipe::fcntl_setpipe_size(&stdout, PIPE_BYTES);
+        let expression = self.expression().stdout_file(stdout_writer).stderr_file(stderr_writer);
+        let handle = expression.start().map_err(start)?;
+        // The expression holds the writing ends; while it lives, the pipes would never end.
+        drop(expression);
+        let group = Group::of(&handle);
+        let messages = std::thread::spawn(move || read_lines(stderr, on_line));
+        let watched = group.clone();
+        let supervisor = std::thread::spawn(move || supervise(&handle, &watched));
+        Ok(Child {
+            program: self.program.clone(),
+            stdout: Some(stdout),
+            group,
+            messages: Some(messages),
+            supervisor: Some(supervisor),
+        })
+    }
+
+    /// Starts a server: all it writes goes to the file `log`, and it runs until [`Daemon::stop`] or drop.
+    ///
+    /// # Errors
+    /// [`ProcessError::Start`], which names the program.
+    pub fn daemon(&self, log: &Path) -> Result<Daemon, ProcessError> {
+        let expression = self.expression().stderr_to_stdout().stdout_path(log);
+        let handle = expression.start().map_err(|source| self.start_error(source))?;
+        let group = Group::of(&handle);
+        Ok(Daemon { program: self.program.clone(), handle, group })
+    }
+
+    fn start_error(&self, source: io::Error) -> ProcessError {
+        ProcessError::Start { program: self.program.clone(), source }
+    }
+
+    fn wait_error(&self, source: io::Error) -> ProcessError {
+        ProcessError::Wait { program: self.program.clone(), source }
+    }
+}
+
+impl std::fmt::Display for Invocation {
+    /// The command as a person would type it.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&quote(&self.program.to_string_lossy()))?;
+        self.args.iter().try_for_each(|arg| write!(f, " {}", quote(&arg.to_string_lossy())))
+    }
+}
+
+fn quote(word: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "-_=/.,:@%+".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
+}
+
+/// What a short run wrote and how it ended.
+#[derive(Clone, Debug)]
+pub struct Output {
+    /// How it ended.
+    pub status: ExitStatus,
+    /// What it wrote to its standard output.
+    pub stdout: String,
+    /// What it wrote to its standard error.
+    pub stderr: String,
+}
+
+/// The processes a child started, itself first. Signals reach them all, until the child was reaped.
+#[derive(Clone)]
+struct Group {
+    pid: Option<Pid>,
+    stopping_since: Arc<Mutex<Option<Instant>>>,
+    reaped: Arc<AtomicBool>,
+}
+
+impl Group {
+    fn of(handle: &duct::Handle) -> Self {
+        let pid = handle.pids().first().and_then(|pid| Pid::from_raw(i32::try_from(*pid).ok()?));
+        Group { pid, stopping_since: Arc::default(), reaped: Arc::default() }
+    }
+
+    fn signal(&self, signal: Signal) {
+        if let Some(pid) = self.pid {
+            // The only failure is that nobody is left.
+            let _ = kill_process_group(pid, signal);
+        }
+    }
+
+    fn stop(&self) {
+        let mut since = self.stopping_since.lock().unwrap_or_else(PoisonError::into_inner);
+        if since.is_none() && !self.reaped.load(Ordering::SeqCst) {
+            *since = Some(Instant::now());
+            self.signal(Signal::TERM);
+        }
+    }
+
+    fn is_overdue(&self) -> bool {
+        let since = self.stopping_since.lock().unwrap_or_else(PoisonError::into_inner);
+        since.is_some_and(|since| since.elapsed() > GRACE)
+    }
+}
+
+/// Waits for the child, kills a group that does not end when asked to, and whatever of the group outlives
+/// the child: nothing may hold our pipes open or write into the store after the child is gone.
+fn supervise(handle: &duct::Handle, group: &Group) -> io::Result<ExitStatus> {
+    loop {
+        if let Some(output) = handle.wait_timeout(Duration::from_millis(500))? {
+            group.reaped.store(true, Ordering::SeqCst);
+            group.signal(Signal::KILL);
+            return Ok(output.status);
+        }
+        if group.is_overdue() {
+            group.signal(Signal::KILL);
+        }
+    }
+}
+
+fn read_lines(stderr: PipeReader, mut on_line: impl FnMut(&str)) -> io::Result<()> {
+    let mut reader = BufReader::new(stderr);
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        if reader.by_ref().take(LINE_LIMIT).read_until(b'\n', &mut line)? == 0 {
+            return Ok(());
+        }
+        let text = String::from_utf8_lossy(&line);
+        on_line(text.trim_end_matches(['\n', '\r']));
+    }
+}
+
+/// A running child whose output is read here. Dropping it ends its whole group and waits for that.
+pub struct Child {
+    program: PathBuf,
+    stdout: Option<PipeReader>,
+    group: Group,
+    messages: Option<JoinHandle<io::Result<()>>>,
+    supervisor: Option<JoinHandle<io::Result<ExitStatus>>>,
+}
+
+impl Child {
+    /// The reading end of the child's standard output. Given out once.
+    pub fn take_stdout(&mut self) -> Option<PipeReader> {
+        self.stdout.take()
+    }
+
+    /// A handle that ends the child's group from elsewhere.
+    #[must_use]
+    pub fn stopper(&self) -> Stopper {
+        Stopper(self.group.clone())
+    }
+
+    /// Waits for the end of the child and of its messages. A child that still writes to an output nobody
+    /// took sees a broken pipe.
+    ///
+    /// # Errors
+    /// [`ProcessError::Wait`] when the system does not say how it ended.
+    pub fn wait(mut self) -> Result<ExitStatus, ProcessError> {
+        self.reap().map_err(|source| ProcessError::Wait { program: self.program.clone(), source })
+    }
+
+    fn reap(&mut self) -> io::Result<ExitStatus> {
+        self.stdout = None;
+        let gone = || io::Error::other("its watching thread is gone");
+        let status = self.supervisor.take().ok_or_else(gone)?.join().map_err(|_| gone())?;
+        let messages = self.messages.take().ok_or_else(gone)?.join().map_err(|_| gone())?;
+        messages.and(status)
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        if self.supervisor.is_some() {
+            self.group.stop();
+            // Nobody is left who could be told.
+            let _ = self.reap();
+        }
+    }
+}
+
+/// Ends a child's process group: SIGTERM at once, SIGKILL after ten seconds.
+#[derive(Clone)]
+pub struct Stopper(Group);
+
+impl Stopper {
+    /// Asks the group to end. Does not wait.
+    pub fn stop(&self) {
+        self.0.stop();
+    }
+}
+
+/// A running server of our own. Dropping it ends its whole group and waits for that.
+pub struct Daemon {
+    program: PathBuf,
+    handle: duct::Handle,
+    group: Group,
+}
+
+impl Daemon {
+    /// The process id.
+    #[must_use]
+    pub fn pid(&self) -> Option<i32> {
+        self.group.pid.map(Pid::as_raw_pid)
+    }
+
+    /// How it ended, if it has.
+    ///
+    /// # Errors
+    /// [`ProcessError::Wait`].
+    pub fn try_wait(&self) -> Result<Option<ExitStatus>, ProcessError> {
+        let ended = self.handle.try_wait().map_err(|source| self.wait_error(source))?;
+        Ok(ended.map(|output| output.status))
+    }
+
+    /// Kills it at once, as a power failure would.
+    pub fn kill(&self) {
+        self.group.signal(Signal::KILL);
+        let _ = self.handle.wait();
+    }
+
+    /// Asks it to end and waits up to `limit`, then kills it.
+    ///
+    /// # Errors
+    /// [`ProcessError::TimedOut`] when it had to be killed, [`ProcessError::Wait`].
+    pub fn stop(&self, limit: Duration) -> Result<ExitStatus, ProcessError> {
+        self.group.signal(Signal::TERM);
+        let ended = self.handle.wait_timeout(limit).map_err(|source| self.wait_error(source))?;
+        match ended {
+            Some(output) => Ok(output.status),
+            None => {
+                self.kill();
+                Err(ProcessError::TimedOut { program: self.program.clone(), seconds: limit.as_secs() })
+            }
+        }
+    }
+
+    fn wait_error(&self, source: io::Error) -> ProcessError {
+        ProcessError::Wait { program: self.program.clone(), source }
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        if !matches!(self.try_wait(), Ok(Some(_))) {
+            let _ = self.stop(GRACE);
+        }
+    }
+}
+
+/// How a child ended, in words: `exit code 1`, `killed by signal 9`.
+#[must_use]
+pub fn describe(status: ExitStatus) -> String {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => format!("exit code {code}"),
+        (None, Some(signal)) => format!("killed by signal {signal}"),
+        (None, None) => "ended in an unknown way".to_owned(),
+    }
+}
+
+/// Finds a program in the directories given, in their order. A name with a slash is taken as it is.
+#[must_use]
+pub fn find_program(name: &str, directories: &[PathBuf]) -> Option<PathBuf> {
+    let is_program = |path: &Path| {
+        let mode = path.metadata().ok().filter(std::fs::Metadata::is_file).map(|m| {
+            use std::os::unix::fs::PermissionsExt;
+            m.permissions().mode()
+        });
+        mode.is_some_and(|mode| mode & 0o111 != 0)
+    };
+    if name.contains('/') {
+        return Some(PathBuf::from(name)).filter(|path| is_program(path));
+    }
+    directories.iter().map(|directory| directory.join(name)).find(|path| is_program(path))
+}
+
+/// What can go wrong with a child as a process. How it ended is a result, not an error.
+#[derive(Debug, thiserror::Error)]
+pub enum ProcessError {
+    /// It did not start.
+    #[error("cannot start {}: {source}", program.display())]
+    Start {
+        /// What was to run.
+        program: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The system does not tell how it ended.
+    #[error("cannot wait for {}: {source}", program.display())]
+    Wait {
+        /// What ran.
+        program: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// It did not end in time and was killed.
+    #[error("{} had not ended after {seconds} s and was killed", program.display())]
+    TimedOut {
+        /// What ran.
+        program: PathBuf,
+        /// The time it was given, in seconds.
+        seconds: u64,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str) -> Invocation {
+        Invocation::new("/bin/sh").args(["-c", script])
+    }
+
+    #[test]
+    fn a_child_gives_output_messages_and_status() {
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let seen = lines.clone();
+        let mut child = shell("echo data; echo one >&2; echo two >&2; exit 3")
+            .spawn(move |line| seen.lock().unwrap().push(line.to_owned()))
+            .unwrap();
+        let mut text = String::new();
+        child.take_stdout().unwrap().read_to_string(&mut text).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(3));
+        assert_eq!((text.as_str(), lines.lock().unwrap().join(",")), ("data\n", "one,two".to_owned()));
+    }
+
+    #[test]
+    fn stopping_reaches_grandchildren_and_ends_their_hold_on_the_pipe() {
+        let mut child = shell("sleep 300 & sleep 300; wait").spawn(|_| ()).unwrap();
+        let stopper = child.stopper();
+        let started = Instant::now();
+        std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(100));
+            stopper.stop();
+        });
+        child.take_stdout().unwrap().read_to_end(&mut Vec::new()).unwrap();
+        assert_eq!(describe(child.wait().unwrap()), "killed by signal 15");
+        assert!(started.elapsed() < GRACE);
+    }
+
+    #[test]
+    fn a_grandchild_left_behind_does_not_keep_us_waiting() {
+        let mut child = shell("sleep 300 & exit 0").spawn(|_| ()).unwrap();
+        child.take_stdout().unwrap().read_to_end(&mut Vec::new()).unwrap();
+        assert!(child.wait().unwrap().success());
+    }
+
+    #[test]
+    fn an_endless_line_comes_in_pieces() {
+        let longest = Arc::new(Mutex::new(0));
+        let seen = longest.clone();
+        let child = shell("head -c 1000000 /dev/zero >&2")
+            .spawn(move |line| {
+                let mut longest = seen.lock().unwrap();
+                *longest = line.len().max(*longest);
+            })
+            .unwrap();
+        assert!(child.wait().unwrap().success());
+        assert_eq!(*longest.lock().unwrap(), usize::try_from(LINE_LIMIT).unwrap());
+    }
+
+    #[test]
+    fn a_program_that_is_not_there_is_named() {
+        let error = Invocation::new("/nowhere/engine").output(GRACE).unwrap_err();
+        assert!(error.to_string().starts_with("cannot start /nowhere/engine:"), "{error}");
+    }
+
+    #[test]
+    fn a_command_prints_as_it_would_be_typed() {
+        let command = Invocation::new("xtrabackup").arg("--backup").arg("it's here");
+        assert_eq!(command.to_string(), "xtrabackup --backup 'it'\\''s here'");
+    }
+
+    #[test]
+    fn a_probe_that_hangs_is_killed() {
+        let error = shell("sleep 300").output(Duration::from_millis(50)).unwrap_err();
+        assert!(matches!(error, ProcessError::TimedOut { .. }), "{error}");
+    }
+}
