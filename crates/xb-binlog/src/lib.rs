@@ -1,1 +1,3 @@
-//! To come.
+//! Talking to the server.
+
+pub mod client;

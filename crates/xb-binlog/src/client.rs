@@ -1,0 +1,124 @@
+//! The MySQL client: the one place that talks to a server.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use mysql::prelude::Queryable;
+use mysql::{Conn, Opts, OptsBuilder};
+use xb_core::{ErrorClass, Secret};
+
+/// How long a server may take to accept a connection.
+const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+/// How long a server may take to answer a question about itself.
+const ANSWER_LIMIT: Duration = Duration::from_secs(60);
+
+/// Where a server listens, and as whom to speak to it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ConnectOptions {
+    /// The socket; has precedence over host and port.
+    pub socket: Option<PathBuf>,
+    /// The host; `127.0.0.1` when there is no socket either.
+    pub host: Option<String>,
+    /// The TCP port; 3306 when it is not given.
+    pub port: Option<u16>,
+    /// The account.
+    pub user: Option<String>,
+    /// Its password.
+    pub password: Option<Secret>,
+}
+
+impl std::fmt::Display for ConnectOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.socket {
+            Some(socket) => socket.display().fmt(f)?,
+            None => write!(f, "{}:{}", self.host(), self.port())?,
+        }
+        self.user.as_ref().map_or(Ok(()), |user| write!(f, " as {user:?}"))
+    }
+}
+
+impl ConnectOptions {
+    fn host(&self) -> &str {
+        self.host.as_deref().unwrap_or("127.0.0.1")
+    }
+
+    fn port(&self) -> u16 {
+        self.port.unwrap_or(3306)
+    }
+
+    fn opts(&self) -> Opts {
+        let builder = OptsBuilder::new()
+            .user(self.user.clone())
+            .pass(self.password.as_ref().map(Secret::expose))
+            .prefer_socket(false)
+            .tcp_connect_timeout(Some(CONNECT_LIMIT))
+            .read_timeout(Some(ANSWER_LIMIT))
+            .write_timeout(Some(ANSWER_LIMIT));
+        let builder = match &self.socket {
+            Some(socket) => builder.socket(Some(socket.to_string_lossy())),
+            None => builder.ip_or_hostname(Some(self.host())).tcp_port(self.port()),
+        };
+        builder.into()
+    }
+}
+
+/// The server could not be asked.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// No connection.
+    #[error("cannot connect to the server at {address}: {reason}")]
+    Connect {
+        /// Where, and as whom.
+        address: String,
+        /// Why not. Holds no secret.
+        reason: String,
+    },
+    /// A statement failed.
+    #[error("the server refused \"{statement}\": {reason}")]
+    Query {
+        /// The statement.
+        statement: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+impl ClientError {
+    /// Whether trying again can help.
+    #[must_use]
+    pub fn class(&self) -> ErrorClass {
+        match self {
+            ClientError::Connect { .. } => ErrorClass::Transient,
+            ClientError::Query { .. } => ErrorClass::Permanent,
+        }
+    }
+}
+
+/// A connection to a server.
+pub struct Client {
+    connection: Conn,
+}
+
+impl Client {
+    /// Connects.
+    ///
+    /// # Errors
+    /// [`ClientError::Connect`].
+    pub fn connect(options: &ConnectOptions) -> Result<Self, ClientError> {
+        let refused = |error: mysql::Error| ClientError::Connect { address: options.to_string(), reason: error.to_string() };
+        Conn::new(options.opts()).map(|connection| Client { connection }).map_err(refused)
+    }
+
+    /// Every global variable by name, in lower case.
+    ///
+    /// # Errors
+    /// [`ClientError::Query`].
+    pub fn variables(&mut self) -> Result<BTreeMap<String, String>, ClientError> {
+        let statement = "SHOW GLOBAL VARIABLES";
+        let rows: Result<Vec<(String, Option<String>)>, _> = self.connection.query(statement);
+        let rows = rows.map_err(|error| ClientError::Query { statement: statement.into(), reason: error.to_string() })?;
+        let pair = |(name, value): (String, Option<String>)| (name.to_lowercase(), value.unwrap_or_default());
+        Ok(rows.into_iter().map(pair).collect())
+    }
+}

@@ -1,0 +1,8 @@
+//! What is to be done, as values. Pure: a plan is made from a [`Catalog`](crate::Catalog) and facts, and
+//! nothing changes it afterwards.
+
+mod base;
+mod restore;
+
+pub use base::{BaseError, BasePlan, plan_base};
+pub use restore::{RestoreError, RestorePlan, plan_restore};

@@ -1,0 +1,88 @@
+//! What a restore does, and what it needs before it may begin.
+
+use std::path::PathBuf;
+
+use xb_core::BackupId;
+use xb_formats::archive::Archive;
+
+use crate::catalog::Catalog;
+use crate::record::BackupRecord;
+use crate::set::ChainError;
+
+/// A restore, step by step.
+#[derive(Clone, Debug)]
+pub struct RestorePlan {
+    /// What is restored.
+    pub target: BackupId,
+    /// Where it appears when it is done.
+    pub destination: PathBuf,
+    /// Where it is made.
+    pub workplace: PathBuf,
+    /// The members in the order they are applied; the full backup first.
+    pub members: Vec<BackupRecord>,
+    /// Bytes needed below the directory of `destination`; a lower bound where sizes are unknown.
+    pub needed_bytes: u64,
+}
+
+/// Why a restore cannot begin. Nothing was done.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RestoreError {
+    /// The chain is not whole.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    /// There is nothing in the store that could be restored.
+    #[error("the store holds no backup that can be restored")]
+    NothingToRestore,
+    /// A member has a form that is not known.
+    #[error("{member} is stored as {form}, which this version cannot unpack")]
+    Form {
+        /// The member.
+        member: BackupId,
+        /// Its form.
+        form: String,
+    },
+}
+
+/// Plans the restore of `target`, or of the newest backup, to `P_<name>` in `restore_dir`.
+///
+/// # Errors
+/// [`RestoreError`].
+pub fn plan_restore(
+    catalog: &Catalog,
+    target: Option<BackupId>,
+    restore_dir: &std::path::Path,
+) -> Result<RestorePlan, RestoreError> {
+    let chain = match target {
+        Some(target) => catalog.chain(target)?,
+        None => catalog.newest_restorable().ok_or(RestoreError::NothingToRestore)?,
+    };
+    let target = chain.last().ok_or(RestoreError::NothingToRestore)?.id();
+    for member in &chain {
+        let readable = member.archive.is_some_and(Archive::readable_now);
+        if !readable {
+            let form = member.archive.and_then(Archive::file_name).unwrap_or_else(|| "nothing known".to_owned());
+            return Err(RestoreError::Form { member: member.id(), form });
+        }
+    }
+    Ok(RestorePlan {
+        target,
+        destination: restore_dir.join(format!("P_{target}")),
+        workplace: restore_dir.join(format!("P_{target}.partial")),
+        needed_bytes: needed_bytes(&chain),
+        members: chain.into_iter().cloned().collect(),
+    })
+}
+
+/// The full backup grows to what its stream held; of the incrementals one at a time is unpacked beside it,
+/// and what they change may be new pages.
+fn needed_bytes(chain: &[&BackupRecord]) -> u64 {
+    let size = |record: &&BackupRecord| {
+        let stored = record.objects.iter().map(|object| object.size).sum();
+        record.sizes.map_or(stored, |sizes| sizes.stream_bytes)
+    };
+    let (full, incrementals) = chain.split_at(chain.len().min(1));
+    let full: u64 = full.iter().map(size).sum();
+    let grown: u64 = incrementals.iter().map(size).sum();
+    let largest = incrementals.iter().map(size).max().unwrap_or(0);
+    full + grown + largest
+}

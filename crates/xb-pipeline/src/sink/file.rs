@@ -1,0 +1,68 @@
+//! One file, written from beginning to end.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+
+use super::{Digest, ObjectReceipt};
+use crate::fs::{FsError, create_private};
+
+/// A new private file that is digested while it is written.
+pub(crate) struct DigestFile {
+    file: File,
+    path: PathBuf,
+    hasher: blake3::Hasher,
+    size: u64,
+}
+
+impl DigestFile {
+    pub(crate) fn create(path: &Path) -> Result<Self, FsError> {
+        let file = create_private(path)?;
+        Ok(DigestFile { file, path: path.to_owned(), hasher: blake3::Hasher::new(), size: 0 })
+    }
+
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), FsError> {
+        self.file.write_all(bytes).map_err(FsError::on("write", &self.path))?;
+        self.hasher.update(bytes);
+        self.size += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Makes the file last. The receipt names it `name`.
+    pub(crate) fn finish(self, name: impl Into<PathBuf>) -> Result<ObjectReceipt, FsError> {
+        self.file.sync_all().map_err(FsError::on("sync", &self.path))?;
+        Ok(ObjectReceipt { path: name.into(), size: self.size, blake3: Digest(self.hasher.finalize()) })
+    }
+}
+
+/// Writes a small private file and gives its receipt under `name`.
+///
+/// # Errors
+/// [`FsError`].
+pub fn write_object(directory: &Path, name: &str, content: &[u8]) -> Result<ObjectReceipt, FsError> {
+    let mut file = DigestFile::create(&directory.join(name))?;
+    file.write(content)?;
+    file.finish(name)
+}
+
+/// Reads a file to its end for its digest.
+///
+/// # Errors
+/// [`FsError`].
+pub fn digest_file(path: &Path) -> Result<(u64, Digest), FsError> {
+    let mut file = File::open(path).map_err(FsError::on("open", path))?;
+    let mut hasher = blake3::Hasher::new();
+    let mut block = vec![0; 256 * 1024];
+    let mut size = 0;
+    loop {
+        match file.read(&mut block) {
+            Ok(0) => return Ok((size, Digest(hasher.finalize()))),
+            Ok(got) => {
+                hasher.update(&block[..got]);
+                size += got as u64;
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => (),
+            Err(error) => return Err(FsError::on("read", path)(error)),
+        }
+    }
+}
