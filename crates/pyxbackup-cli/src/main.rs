@@ -1,3 +1,7 @@
 //! The binary `pyxbackup`.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ExitCode::from(pyxbackup_cli::run(std::env::args_os()))
+}

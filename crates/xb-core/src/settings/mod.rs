@@ -1,11 +1,48 @@
 //! Settings: everything a run was told, typed. Text becomes layers, layers become [`Settings`], and those
 //! are never changed afterwards.
+//!
+//! [`KEYS`] says which settings there are. [`cnf::read`] and [`toml::read`] turn the text of a file into a
+//! [`Layer`], a command line fills one with [`Layer::set`], and [`resolve`] merges them for one [`Task`].
+//! Texts come in and values go out: nothing here opens a file or looks at the environment.
+//!
+//! ```
+//! use std::path::Path;
+//! use xb_core::settings::{self, Task};
+//!
+//! let text = "[pyxbackup]\nstor_dir = /backups/stor\nwork_dir = /backups/work\ncompress = 1\n";
+//! let file = settings::cnf::read(text, Path::new("pyxbackup.cnf"), "pyxbackup")?;
+//! let resolved = settings::resolve(&[file], Task::Full)?;
+//! assert!(resolved.settings.compress);
+//! assert_eq!(resolved.entries.iter().filter(|e| e.origin.to_string() == "pyxbackup.cnf:4").count(), 1);
+//! # Ok::<(), settings::SettingsError>(())
+//! ```
+
+pub mod cnf;
+pub mod toml;
+
+mod check;
+mod error;
+mod extra;
+mod layer;
+mod nearest;
+mod origin;
+mod resolve;
+mod table;
+mod task;
+mod value;
 
 use std::path::PathBuf;
 
 use serde::Serialize;
 
 use crate::Secret;
+
+pub use error::{Problem, SettingsError, Warning};
+pub use layer::{Given, GivenEntry, Layer};
+pub use origin::Origin;
+pub use resolve::{Entry, Resolved, resolve};
+pub use table::{Availability, Group, KEYS, Key, Kind, Place, Word};
+pub use task::Task;
 
 /// How a streamed backup is compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Default)]
@@ -66,6 +103,13 @@ pub struct Settings {
     /// Where restore-set puts `P_<name>`. Must exist.
     pub restore_dir: Option<PathBuf>,
 
+    /// Sets of a full and its incrementals to keep.
+    pub retention_sets: u32,
+    /// Monthly sets to keep.
+    pub retention_months: u32,
+    /// Weekly sets to keep.
+    pub retention_weeks: u32,
+
     /// `status` warns when a run has been going on for longer, in hours.
     pub status_running_hours: u64,
     /// `status` warns when the last backup is older, in hours.
@@ -94,6 +138,9 @@ impl Default for Settings {
             prepare_memory_mib: 128,
             restore_backup: None,
             restore_dir: None,
+            retention_sets: 2,
+            retention_months: 0,
+            retention_weeks: 0,
             status_running_hours: 24,
             status_age_hours: 36,
         }

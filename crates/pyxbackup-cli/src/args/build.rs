@@ -1,0 +1,158 @@
+//! What clap is told: commands, and one option for every row of the table of settings.
+
+use clap::{Arg, ArgAction, Command};
+use xb_core::settings::{Availability, Group, KEYS, Key, Kind, Task};
+
+use super::{help, takes_no_value};
+
+/// The id of `--format`.
+pub(super) const FORMAT: &str = "format";
+/// The section that is read when none is named.
+pub(super) const DEFAULT_SECTION: &str = "pyxbackup";
+
+/// Wide terminals do not make long lines readable.
+const MAX_WIDTH: usize = 100;
+/// The options that `-h` shows.
+const BRIEF: &[&str] = &[
+    "mysql_user",
+    "mysql_sock",
+    "mysql_cnf",
+    "stor_dir",
+    "work_dir",
+    "compress",
+    "compress_with",
+    "restore_backup",
+    "restore_dir",
+    "status_format",
+    "config",
+    "debug",
+    "quiet",
+    "json",
+];
+
+/// How much help tells.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Detail {
+    /// `-h`: what is needed most.
+    Short,
+    /// `--help`: everything.
+    Long,
+}
+
+/// The whole command line.
+pub(super) fn command(detail: Detail) -> Command {
+    let mut top = Command::new("pyxbackup")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("Backup manager for MySQL, Percona Server and MariaDB")
+        .max_term_width(MAX_WIDTH)
+        .subcommand_required(true)
+        .disable_help_flag(true)
+        .disable_version_flag(true)
+        .args_override_self(true)
+        .infer_long_args(true)
+        .after_help(match detail {
+            Detail::Short => help::MORE.to_owned(),
+            Detail::Long => help::top(),
+        });
+    top = with_options(top, None, detail).arg(
+        Arg::new("version")
+            .short('V')
+            .long("version")
+            .action(ArgAction::Version)
+            .help("print the version")
+            .help_heading(Group::Output.title()),
+    );
+    for task in Task::ALL.into_iter().filter(|task| *task != Task::ConfigShow) {
+        top = top.subcommand(of_task(task, task.word(), detail));
+    }
+    let config = Command::new("config").about("Show the settings and where each comes from (config show)");
+    let show = of_task(Task::ConfigShow, "show", detail);
+    top.subcommand(
+        with_options(config, Some(Task::ConfigShow), detail).subcommand_required(true).subcommand(show),
+    )
+}
+
+fn of_task(task: Task, word: &'static str, detail: Detail) -> Command {
+    let command = Command::new(word)
+        .about(help::about(task))
+        .hide(crate::compat::instead_of(task).is_some())
+        .after_help(match detail {
+            Detail::Short => help::MORE,
+            Detail::Long => help::examples(task),
+        });
+    let command = with_options(command, Some(task), detail);
+    match help::formats(task) {
+        [] => command,
+        formats => command.arg(format_option(formats)),
+    }
+}
+
+fn format_option(formats: &'static [&'static str]) -> Arg {
+    Arg::new(FORMAT)
+        .long("format")
+        .value_name("FORMAT")
+        .value_parser(formats.to_vec())
+        .hide_possible_values(true)
+        .help(format!("how to print: {}", formats.join(", ")))
+        .help_heading(Group::Output.title())
+}
+
+/// Every option, at every level, so that options may stand before and after the command. Each level has its
+/// own copies, because what help shows differs between commands.
+fn with_options(command: Command, task: Option<Task>, detail: Detail) -> Command {
+    command.args(KEYS.iter().map(|key| option(key).hide(!is_shown(key, task, detail)))).arg(
+        Arg::new("help")
+            .short('h')
+            .long("help")
+            // The short action for both: the long one puts every description on a line of its own.
+            .action(ArgAction::HelpShort)
+            .help("print help; --help tells more than -h")
+            .help_heading(Group::Output.title()),
+    )
+}
+
+fn is_shown(key: &Key, task: Option<Task>, detail: Detail) -> bool {
+    let concerns = task.is_none_or(|task| key.matters_to.contains(&task));
+    let is_told = detail == Detail::Long || BRIEF.contains(&key.name);
+    concerns && is_told && !matches!(key.availability, Availability::Later(_))
+}
+
+fn option(key: &'static Key) -> Arg {
+    let arg = Arg::new(key.name)
+        .long(key.long)
+        .global(true)
+        .help(help::of_key(key))
+        .help_heading(key.group.title());
+    let arg = match key.short {
+        Some(short) => arg.short(short),
+        None => arg,
+    };
+    match key.kind {
+        _ if takes_no_value(key) => arg.action(ArgAction::SetTrue),
+        // `--compress` turns on, `--compress=0` takes back what the file says.
+        Kind::Flag => arg.num_args(0..=1).require_equals(true).default_missing_value("1").value_name("0|1"),
+        // Such values begin with a dash in good faith: -p -secret, --ssh-opts '-i key'.
+        Kind::Text | Kind::Secret | Kind::Words => {
+            arg.value_name(value_name(key.kind)).allow_hyphen_values(true)
+        }
+        Kind::Number { .. } => arg.value_name(value_name(key.kind)).allow_negative_numbers(true),
+        _ => arg.value_name(value_name(key.kind)),
+    }
+}
+
+fn value_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Flag => "0|1",
+        Kind::Text => "TEXT",
+        Kind::Secret => "PASSWORD",
+        Kind::File => "FILE",
+        Kind::Directory => "DIR",
+        Kind::Directories => "DIRS",
+        Kind::Number { .. } => "N",
+        Kind::Choice(_) => "WORD",
+        Kind::List => "LIST",
+        Kind::Words => "OPTIONS",
+        Kind::Backup => "NAME",
+        Kind::Ports => "PORT",
+    }
+}

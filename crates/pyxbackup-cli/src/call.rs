@@ -1,0 +1,70 @@
+//! From arguments as typed to a call ready for use: the configuration file is found and read, everything is
+//! merged and checked, and what deserves a word is said.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use xb_core::settings::{self, Layer, Origin, Resolved};
+
+use crate::args::{Command, Typed};
+use crate::compat;
+use crate::error::CliError;
+use crate::files;
+
+/// Everything a command is called with.
+pub(crate) struct Call {
+    /// Settings, their origins, warnings and notes. Warnings and notes have been printed already.
+    pub(crate) resolved: Resolved,
+    /// The configuration file that was read.
+    pub(crate) config: Option<PathBuf>,
+    /// Print nothing but what was asked for.
+    #[expect(dead_code, reason = "for the commands that report on their way")]
+    pub(crate) quiet: bool,
+    /// Print more.
+    #[expect(dead_code, reason = "for the commands that report on their way")]
+    pub(crate) debug: bool,
+    /// Print results as JSON.
+    pub(crate) json: bool,
+}
+
+/// Gets a call ready. Warnings and notes go to `err`, unless the run is to be quiet.
+pub(crate) fn prepare(typed: Typed, err: &mut dyn Write) -> Result<(Call, Command), CliError> {
+    let task = typed.command.task();
+    if let Some(instead) = compat::instead_of(task) {
+        return Err(CliError::NotInThisVersion { command: task.word(), instead });
+    }
+    if typed.debug && typed.quiet {
+        return Err(CliError::usage("--debug and --quiet exclude each other", "leave out one of them"));
+    }
+    let file = files::read(typed.config.as_deref(), &typed.section)?;
+    let mut warnings = command_line_warnings(&typed.layer);
+    let (config, layers) = match file {
+        Some(file) => {
+            warnings.extend(file.warning);
+            (Some(file.path), vec![file.layer, typed.layer])
+        }
+        None => (None, vec![typed.layer]),
+    };
+    let resolved =
+        settings::resolve(&layers, task).map_err(|error| CliError::settings(error, config.clone()))?;
+    warnings.extend(resolved.warnings.iter().map(ToString::to_string));
+    if !typed.quiet {
+        // A closed standard error must not keep a backup from being taken.
+        let _ = say(err, "warning", &warnings).and_then(|()| say(err, "note", &resolved.notes));
+    }
+    let call = Call { resolved, config, quiet: typed.quiet, debug: typed.debug, json: typed.json };
+    Ok((call, typed.command))
+}
+
+fn say(err: &mut dyn Write, what: &str, lines: &[String]) -> std::io::Result<()> {
+    lines.iter().try_for_each(|line| writeln!(err, "pyxbackup: {what}: {line}"))
+}
+
+fn command_line_warnings(layer: &Layer) -> Vec<String> {
+    let typed = layer.entries.iter().find(|entry| entry.key.is_secret());
+    let Some(Origin::CommandLine { option }) = typed.map(|entry| &entry.origin) else { return Vec::new() };
+    vec![format!(
+        "{option}: every user of this machine can read the password in the process list; \
+         put mysql_pass into a configuration file of mode 0600"
+    )]
+}

@@ -1,0 +1,34 @@
+//! The commands. Each gets a call that is ready for use and prints its result.
+
+mod backup;
+mod config_show;
+mod list;
+mod restore_set;
+mod status;
+
+use std::io::Write;
+
+use xb_core::BackupKind;
+
+use crate::args::Command;
+use crate::call::Call;
+use crate::error::CliError;
+use crate::exit::Exit;
+
+/// Runs a command. `status` answers with its own exit codes; all others end well or with an error.
+pub(crate) fn dispatch(call: &Call, command: Command, out: &mut dyn Write) -> Result<Exit, CliError> {
+    match command {
+        Command::Full => backup::run(call, BackupKind::Full, out),
+        Command::Incr => backup::run(call, BackupKind::Incremental, out),
+        Command::List { format } => list::run(call, format, out),
+        Command::Status { format } => status::run(call, format, out),
+        Command::RestoreSet => restore_set::run(call, out),
+        Command::ConfigShow { format } => config_show::run(call, format, out),
+        Command::Absent(task) => Err(CliError::Internal(format!("{task} was let through"))),
+    }
+}
+
+/// For commands that are not connected yet.
+fn not_wired(command: &str) -> Result<Exit, CliError> {
+    Err(CliError::Internal(format!("{command} is not wired yet")))
+}

@@ -1,0 +1,20 @@
+//! Habits of the Python tool's users: its commands and what this version has instead of them.
+//!
+//! Of its ways to write options, three are kept in [`crate::args`]: they may stand before or after the
+//! command, a long option may be shortened as long as it stays unambiguous, and of an option given twice the
+//! last counts.
+
+use xb_core::settings::Task;
+
+/// What to do while a command is not in this version; `None` for those that are.
+pub(crate) fn instead_of(task: Task) -> Option<&'static str> {
+    match task {
+        Task::Full | Task::Incr | Task::List | Task::Status | Task::RestoreSet | Task::ConfigShow => None,
+        Task::ApplyLast => Some("`pyxbackup restore-set` prepares the newest backup when it is needed"),
+        Task::Prune => Some("nothing is removed by itself; delete whole sets, the oldest first, by hand"),
+        Task::BinlogStream => Some("`mysqlbinlog --read-from-remote-server --raw --stop-never` streams them"),
+        Task::Wipeout => Some("remove what is in stor_dir by hand"),
+        Task::Meta => Some("`pyxbackup list --format json` prints all that is known of each backup"),
+        Task::LastLsn => Some("`pyxbackup list --format json` prints the LSNs of each backup"),
+    }
+}

@@ -1,0 +1,53 @@
+//! Checks that one value alone cannot answer: what this version can do, and what fits together.
+
+use super::error::Problem;
+use super::layer::GivenEntry;
+use super::value::{Value, Wrong};
+use super::{Availability, CompressWith, Key, Origin, Settings, Word, extra};
+
+/// The problem with a value that asks for a feature this version does not have.
+pub(super) fn availability(entry: &GivenEntry, value: &Value) -> Option<Problem> {
+    let feature = value.awaits().or(match entry.key.availability {
+        Availability::Later(feature) if !value.asks_for_nothing(entry.key) => Some(feature),
+        _ => None,
+    })?;
+    Some(Problem::NotAvailable {
+        origin: entry.origin.clone(),
+        key: entry.key,
+        shown: super::value::for_message(entry.key, &entry.given),
+        feature,
+    })
+}
+
+/// Refuses values that contradict what pyxbackup does itself.
+pub(super) fn contradictions(key: &Key, value: Value) -> Result<Value, Wrong> {
+    match &value {
+        Value::Words(words) if key.name == "extra_ibx_options" => extra::check(words).map(|()| value),
+        _ => Ok(value),
+    }
+}
+
+/// The compressor a word stands for, if this version has it.
+pub(super) fn compressor(word: &Word) -> Option<CompressWith> {
+    match word.text {
+        "gzip" => Some(CompressWith::Gzip),
+        "zstd" => Some(CompressWith::Zstd),
+        _ => None,
+    }
+}
+
+/// The problem with a level that the chosen compressor does not have.
+pub(super) fn compress_level(settings: &Settings, origin: Option<&Origin>) -> Option<Problem> {
+    let (level, origin, key) = (settings.compress_level?, origin?, Key::named("compress_level")?);
+    let (range, name) = match settings.compress_with {
+        CompressWith::Gzip => (1..=12, "gzip"),
+        CompressWith::Zstd => (-7..=19, "zstd"),
+    };
+    (!range.contains(&level)).then(|| Problem::Value {
+        origin: origin.clone(),
+        key,
+        shown: level.to_string(),
+        what: format!("{name} has no such level"),
+        remedy: format!("write a number from {} to {}", range.start(), range.end()),
+    })
+}

@@ -1,0 +1,211 @@
+//! From layers to [`Settings`]: merge, read, check.
+
+use super::error::{Problem, SettingsError, Warning};
+use super::layer::{GivenEntry, Layer};
+use super::value::{self, Value};
+use super::{Availability, KEYS, Key, Origin, Place, Settings, Task, check};
+
+/// Settings ready for use, and how they came about.
+#[derive(Clone, Debug)]
+pub struct Resolved {
+    /// The settings.
+    pub settings: Settings,
+    /// One entry for every key that a file may set, and for those that the command line did.
+    pub entries: Vec<Entry>,
+    /// What does not stop the run and should be known.
+    pub warnings: Vec<Warning>,
+    /// What this version leaves undone, for those who would wait for it.
+    pub notes: Vec<String>,
+}
+
+/// The value of one key and where it comes from.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// Which.
+    pub key: &'static Key,
+    /// The value as it may be shown: secrets are masked. `None` when there is none.
+    pub value: Option<String>,
+    /// Where it was set.
+    pub origin: Origin,
+    /// The feature it belongs to, where this version does not have it.
+    pub awaits: Option<&'static str>,
+}
+
+impl Resolved {
+    /// The shown value of a key.
+    #[must_use]
+    pub fn shown(&self, name: &str) -> Option<&str> {
+        self.entries.iter().find(|entry| entry.key.name == name)?.value.as_deref()
+    }
+}
+
+/// Merges layers (the lowest first) for one command.
+///
+/// A problem with a setting that makes no difference to the command becomes a warning: nobody is kept from
+/// restoring by a line about mail. What was typed on this command line is never passed over.
+pub fn resolve(layers: &[Layer], task: Task) -> Result<Resolved, SettingsError> {
+    let mut warnings: Vec<Warning> = layers.iter().flat_map(|layer| layer.warnings.clone()).collect();
+    let mut problems = Vec::new();
+    let mut values: Vec<(&'static Key, Value, Origin)> = Vec::new();
+    for entry in merged(layers) {
+        let is_typed = matches!(entry.origin, Origin::CommandLine { .. });
+        let stops = is_typed || entry.key.matters(task);
+        match read(entry) {
+            Err(problem) if stops => problems.push(problem),
+            Err(problem) => warnings.push(Warning {
+                origin: entry.origin.clone(),
+                text: format!("{} is not usable; {task} does not need it", problem_key(&problem)),
+            }),
+            Ok(value) => {
+                if stops && task != Task::ConfigShow {
+                    problems.extend(check::availability(entry, &value));
+                }
+                values.push((entry.key, value, entry.origin.clone()));
+            }
+        }
+    }
+    // A value that is there and cannot be used is not missing as well.
+    let is_told = |key: &Key| problems.iter().any(|problem| problem_key(problem) == key.name);
+    let missing: Vec<Problem> = KEYS
+        .iter()
+        .filter(|key| key.required_by.contains(&task))
+        .filter(|key| !values.iter().any(|(set, ..)| set.name == key.name) && !is_told(key))
+        .map(|key| Problem::Missing { key, task })
+        .collect();
+    problems.extend(missing);
+
+    let mut settings = Settings::default();
+    for (key, value, _) in &values {
+        store(&mut settings, key.name, value);
+    }
+    let origin_of = |name: &str| values.iter().find(|(key, ..)| key.name == name).map(|(.., origin)| origin);
+    if Key::named("compress_level").is_some_and(|key| key.matters(task)) {
+        problems.extend(check::compress_level(&settings, origin_of("compress_level")));
+    }
+    if !problems.is_empty() {
+        problems.sort_by_key(|problem| match problem.origin() {
+            Some(Origin::File { line, .. }) => *line,
+            _ => usize::MAX,
+        });
+        return Err(SettingsError { problems });
+    }
+    let notes = notes(&values, task);
+    Ok(Resolved { settings, entries: entries(&values), warnings, notes })
+}
+
+/// What counts for each key, in the order of the table. An empty value takes back what lower layers say.
+fn merged(layers: &[Layer]) -> impl Iterator<Item = &GivenEntry> {
+    let last = |key: &'static Key| {
+        layers
+            .iter()
+            .rev()
+            .find_map(|layer| layer.entries.iter().rev().find(|entry| entry.key.name == key.name))
+    };
+    KEYS.iter().filter_map(last).filter(|entry| !entry.given.is_empty())
+}
+
+fn read(entry: &GivenEntry) -> Result<Value, Problem> {
+    value::read(entry.key, &entry.given).and_then(|value| check::contradictions(entry.key, value)).map_err(
+        |wrong| Problem::Value {
+            origin: entry.origin.clone(),
+            key: entry.key,
+            shown: value::for_message(entry.key, &entry.given),
+            what: wrong.what,
+            remedy: wrong.remedy,
+        },
+    )
+}
+
+fn problem_key(problem: &Problem) -> &str {
+    match problem {
+        Problem::UnknownKey { key, .. } => key,
+        Problem::CommandLineOnly { key, .. }
+        | Problem::Value { key, .. }
+        | Problem::NotAvailable { key, .. }
+        | Problem::Missing { key, .. } => key.name,
+        Problem::Syntax { .. } | Problem::NoSection { .. } => "",
+    }
+}
+
+fn notes(values: &[(&'static Key, Value, Origin)], task: Task) -> Vec<String> {
+    let idle = |key: &Key| matches!(key.availability, Availability::WithoutEffect(_)) && key.matters(task);
+    let is_taking = matches!(task, Task::Full | Task::Incr);
+    let set: Vec<&str> =
+        values.iter().filter(|(key, ..)| is_taking && idle(key)).map(|(key, ..)| key.name).collect();
+    match set.as_slice() {
+        [] => Vec::new(),
+        _ => vec![format!("nothing is pruned by this version; without effect yet: {}", set.join(", "))],
+    }
+}
+
+fn entries(values: &[(&'static Key, Value, Origin)]) -> Vec<Entry> {
+    let of_key = |key: &Key| match key.availability {
+        Availability::Now => None,
+        Availability::WithoutEffect(feature) | Availability::Later(feature) => Some(feature),
+    };
+    let entry = |key: &'static Key| match values.iter().find(|(set, ..)| set.name == key.name) {
+        Some((_, value, origin)) => Some(Entry {
+            key,
+            value: Some(value.shown()),
+            origin: origin.clone(),
+            awaits: value.awaits().or(of_key(key)),
+        }),
+        None if key.place == Place::CommandLine => None,
+        None => Some(Entry {
+            key,
+            value: Some(key.default).filter(|text| !text.is_empty()).map(str::to_owned),
+            origin: Origin::Default,
+            awaits: of_key(key),
+        }),
+    };
+    KEYS.iter().filter_map(entry).collect()
+}
+
+/// Puts a value into its field. Keys of features to come have none.
+fn store(settings: &mut Settings, name: &str, value: &Value) {
+    match (name, value.clone()) {
+        ("mysql_user", Value::Text(text)) => settings.mysql_user = Some(text),
+        ("mysql_pass", Value::Secret(secret)) => settings.mysql_pass = Some(secret),
+        ("mysql_host", Value::Text(text)) => settings.mysql_host = Some(text),
+        ("mysql_port", Value::Number(number)) => settings.mysql_port = whole(number),
+        ("mysql_sock", Value::Path(path)) => settings.mysql_sock = Some(path),
+        ("mysql_cnf", Value::Path(path)) => settings.mysql_cnf = Some(path),
+        ("stor_dir", Value::Path(path)) => settings.stor_dir = Some(path),
+        ("work_dir", Value::Path(path)) => settings.work_dir = Some(path),
+        ("compress", Value::Flag(on)) => settings.compress = on,
+        ("compress_with", Value::Choice(word)) => {
+            settings.compress_with = check::compressor(word).unwrap_or(settings.compress_with);
+        }
+        ("compress_level", Value::Number(number)) => settings.compress_level = whole(number),
+        ("compress_threads", Value::Number(number)) => settings.compress_threads = whole(number),
+        ("extra_ibx_options", Value::Words(words)) => settings.extra_ibx_options = words,
+        ("engine_parallel", Value::Number(number)) => settings.engine_parallel = whole(number),
+        ("engine_dir", Value::Paths(paths)) => settings.engine_dir = paths,
+        ("allow_version_mismatch", Value::Flag(on)) => settings.allow_version_mismatch = on,
+        ("prepare_memory", Value::Number(number)) => set_whole(&mut settings.prepare_memory_mib, number),
+        ("restore_backup", Value::Backup(id)) => settings.restore_backup = id,
+        ("restore_dir", Value::Path(path)) => settings.restore_dir = Some(path),
+        ("retention_sets", Value::Number(number)) => set_whole(&mut settings.retention_sets, number),
+        ("retention_months", Value::Number(number)) => set_whole(&mut settings.retention_months, number),
+        ("retention_weeks", Value::Number(number)) => set_whole(&mut settings.retention_weeks, number),
+        ("status_running_hours", Value::Number(number)) => {
+            set_whole(&mut settings.status_running_hours, number);
+        }
+        ("status_age_hours", Value::Number(number)) => set_whole(&mut settings.status_age_hours, number),
+        _ => {}
+    }
+}
+
+/// The table's ranges fit the fields' types.
+fn whole<T: TryFrom<i64>>(number: i64) -> Option<T> {
+    T::try_from(number).ok()
+}
+
+fn set_whole<T: TryFrom<i64>>(field: &mut T, number: i64) {
+    if let Some(number) = whole(number) {
+        *field = number;
+    }
+}
+
+#[cfg(test)]
+mod tests;

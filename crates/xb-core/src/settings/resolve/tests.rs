@@ -1,0 +1,231 @@
+use std::path::Path;
+
+use rstest::rstest;
+
+use super::super::layer::Given;
+use super::super::{CompressWith, cnf, toml};
+use super::*;
+
+/// What every backup needs, so that tests speak of the rest.
+const DIRS: &str = "[pyxbackup]\nstor_dir = /s\nwork_dir = /w\n";
+
+fn file(lines: &str) -> Layer {
+    cnf::read(&format!("{DIRS}{lines}"), Path::new("a.cnf"), "pyxbackup").unwrap()
+}
+
+fn typed(options: &[(&str, &str)]) -> Layer {
+    let mut layer = Layer::default();
+    for (name, value) in options {
+        let key = Key::named(name).unwrap();
+        let origin = Origin::CommandLine { option: format!("--{}", key.long) };
+        layer.set(key, Given::Text((*value).to_owned()), origin);
+    }
+    layer
+}
+
+fn errors(layers: &[Layer], task: Task) -> String {
+    match resolve(layers, task) {
+        Err(error) => error.to_string(),
+        Ok(_) => panic!("it was accepted"),
+    }
+}
+
+#[test]
+fn the_command_line_goes_before_the_file_and_the_file_before_the_default() {
+    let layers = [file("mysql_user = a\nmysql_port = 3307\n"), typed(&[("mysql_user", "b")])];
+    let resolved = resolve(&layers, Task::Full).unwrap();
+    let settings = &resolved.settings;
+    assert_eq!((settings.mysql_user.as_deref(), settings.mysql_port), (Some("b"), Some(3307)));
+    let origin = |name: &str| {
+        let entry = resolved.entries.iter().find(|entry| entry.key.name == name).unwrap();
+        entry.origin.to_string()
+    };
+    assert_eq!(origin("mysql_user"), "command line, --mysql-user");
+    assert_eq!(origin("mysql_port"), "a.cnf:5");
+    assert_eq!(origin("mysql_host"), "default");
+}
+
+#[test]
+fn an_empty_value_takes_back_what_lower_layers_say() {
+    let layers = [file("mysql_user = a\n"), typed(&[("mysql_user", "")])];
+    assert_eq!(resolve(&layers, Task::Full).unwrap().settings.mysql_user, None);
+}
+
+#[test]
+fn both_forms_of_a_file_give_the_same_settings() {
+    let cnf = file(
+        "mysql_user = u\nmysql_pass = p\nmysql_port = 3307\ncompress = 1\ncompress_with = zstd\n\
+         compress_level = -3\nextra_ibx_options = '--slave-info --tables=\"a b\"'\nengine_dir = /x:/y\n\
+         retention_sets = 9\nstatus_age_hours = 48\n",
+    );
+    let text = "[pyxbackup]\nstor_dir = \"/s\"\nwork_dir = \"/w\"\nmysql_user = \"u\"\nmysql_pass = \"p\"\n\
+                mysql_port = 3307\ncompress = true\ncompress_with = \"zstd\"\ncompress_level = -3\n\
+                extra_ibx_options = [\"--slave-info\", \"--tables=a b\"]\nengine_dir = [\"/x\", \"/y\"]\n\
+                retention_sets = 9\nstatus_age_hours = 48\n";
+    let toml = toml::read(text, Path::new("a.toml"), "pyxbackup").unwrap();
+    let (cnf, toml) = (resolve(&[cnf], Task::Full).unwrap(), resolve(&[toml], Task::Full).unwrap());
+    assert_eq!(cnf.settings, toml.settings);
+    assert_eq!(cnf.settings.compress_with, CompressWith::Zstd);
+    let shown = |resolved: &Resolved| resolved.entries.iter().map(|e| e.value.clone()).collect::<Vec<_>>();
+    assert_eq!(shown(&cnf), shown(&toml));
+}
+
+#[test]
+fn every_setting_of_this_version_reaches_its_field() {
+    let values = [
+        ("mysql_user", "u"),
+        ("mysql_pass", "p"),
+        ("mysql_host", "h"),
+        ("mysql_port", "1"),
+        ("mysql_sock", "/k"),
+        ("mysql_cnf", "/c"),
+        ("stor_dir", "/s"),
+        ("work_dir", "/w"),
+        ("compress", "1"),
+        ("compress_with", "zstd"),
+        ("compress_level", "7"),
+        ("compress_threads", "2"),
+        ("extra_ibx_options", "--galera-info"),
+        ("engine_parallel", "3"),
+        ("engine_dir", "/e"),
+        ("allow_version_mismatch", "1"),
+        ("prepare_memory", "256"),
+        ("restore_backup", "2026_11_22-14_28_07"),
+        ("restore_dir", "/r"),
+        ("retention_sets", "5"),
+        ("retention_months", "6"),
+        ("retention_weeks", "7"),
+        ("status_running_hours", "8"),
+        ("status_age_hours", "9"),
+    ];
+    for (name, text) in values {
+        let key = Key::named(name).unwrap();
+        let mut settings = Settings::default();
+        store(&mut settings, name, &value::read(key, &Given::Text(text.to_owned())).unwrap());
+        assert_ne!(settings, Settings::default(), "{name}");
+    }
+    let fields = serde_json::to_value(Settings::default()).unwrap().as_object().unwrap().len();
+    assert_eq!(fields, values.len(), "a field without a key, or the other way round");
+}
+
+#[test]
+fn the_fields_of_default_settings_are_the_defaults_of_the_table() {
+    let mut settings = Settings::default();
+    for key in KEYS.iter().filter(|key| !key.default.is_empty()) {
+        let unset = matches!(key.name, "mysql_host" | "mysql_port");
+        match value::read(key, &Given::Text(key.default.to_owned())) {
+            Ok(value) if !unset => store(&mut settings, key.name, &value),
+            _ => {}
+        }
+    }
+    assert_eq!(settings, Settings::default());
+}
+
+#[test]
+fn features_to_come_are_refused_all_at_once() {
+    let lines = "apply_log = 1\ncompress_with = qpress\nnotify_by_email = a@example.com\nencrypt = AES256\n\
+                 remote_host = h\nssh_opts = '-p 22'\nremote_nc_port = 9999\nbinlog_resume = 1\n";
+    insta::assert_snapshot!(errors(&[file(lines)], Task::Incr), @r"
+    a.cnf:4: apply_log = 1: keeping a prepared copy of every backup is not in this version; remove the line or set apply_log = 0
+    a.cnf:5: compress_with = qpress: compression with qpress is not in this version; remove the line or set compress_with to gzip or zstd
+    a.cnf:6: notify_by_email = a@example.com: sending mail is not in this version; remove the line
+    a.cnf:7: encrypt = AES256: encryption is not in this version; remove the line
+    a.cnf:8: remote_host = h: sending backups to another host is not in this version; remove the line
+    a.cnf:9: ssh_opts = '-p 22': sending backups to another host is not in this version; remove the line
+    a.cnf:10: remote_nc_port = 9999: sending backups to another host is not in this version; remove the line
+    a.cnf:11: binlog_resume = 1: streaming binary logs is not in this version; remove the line or set binlog_resume = 0
+    ");
+}
+
+#[test]
+fn what_turns_a_feature_to_come_off_is_accepted() {
+    let lines = "apply_log = 0\npurge_bitmaps = 0\nbinlog_resume = 0\nbinlog_from_master = 0\n\
+                 remote_push_only = 0\nremote_script = pyxbackup\nssh_user = root\nremote_host =\n\
+                 retention_binlogs = 0\nencrypt =\nnotify_by_email =\ncompress = 0\nssh_opts = ''\n";
+    assert!(resolve(&[file(lines)], Task::Full).is_ok());
+}
+
+#[rstest]
+#[case(Task::List)]
+#[case(Task::Status)]
+#[case(Task::ConfigShow)]
+#[case(Task::RestoreSet)]
+fn other_commands_are_not_stopped_by_what_concerns_taking_backups(#[case] task: Task) {
+    let lines = "apply_log = 1\ncompress = 1\ncompress_with = qpress\nencrypt = AES256\n\
+                 encrypt_key_file = /k\nnotify_by_email = a@example.com\nremote_host = h\n";
+    assert!(resolve(&[file(lines), typed(&[("restore_dir", "/r")])], task).is_ok());
+}
+
+#[test]
+fn a_wrong_value_that_the_command_does_not_need_is_a_warning() {
+    let layers = [file("mysql_port = many\n")];
+    let warnings = resolve(&layers, Task::List).unwrap().warnings;
+    assert_eq!(warnings[0].to_string(), "a.cnf:4: mysql_port is not usable; list does not need it");
+    let expected = "a.cnf:4: mysql_port = many: not a whole number; write a number from 1 to 65535";
+    assert_eq!(errors(&layers, Task::Full), expected);
+    assert_eq!(errors(&layers, Task::ConfigShow), expected);
+}
+
+#[test]
+fn a_typed_option_of_a_feature_to_come_is_refused_by_every_command() {
+    let layers = [file(""), typed(&[("notify_by_email", "a@example.com")])];
+    for task in [Task::Full, Task::List, Task::Status] {
+        let error = errors(&layers, task);
+        assert!(error.ends_with("leave out --notify-by-email"), "{error}");
+    }
+}
+
+#[test]
+fn missing_settings_are_told_with_where_to_set_them() {
+    insta::assert_snapshot!(errors(&[], Task::RestoreSet), @r"
+    stor_dir is not set, and restore-set needs it; give --stor-dir, or set stor_dir in the configuration file
+    restore_dir is not set, and restore-set needs it; give --restore-dir
+    ");
+    insta::assert_snapshot!(errors(&[], Task::Full), @r"
+    stor_dir is not set, and full needs it; give --stor-dir, or set stor_dir in the configuration file
+    work_dir is not set, and full needs it; give --work-dir, or set work_dir in the configuration file
+    ");
+    assert!(resolve(&[], Task::ConfigShow).is_ok());
+}
+
+#[rstest]
+#[case("compress_level = 12\n", true)]
+#[case("compress_level = 13\n", false)]
+#[case("compress_level = -1\n", false)]
+#[case("compress_with = zstd\ncompress_level = 19\n", true)]
+#[case("compress_with = zstd\ncompress_level = -7\n", true)]
+#[case("compress_with = zstd\ncompress_level = -8\n", false)]
+fn the_level_has_to_be_one_of_the_compressor(#[case] lines: &str, #[case] is_accepted: bool) {
+    assert_eq!(resolve(&[file(lines)], Task::Full).is_ok(), is_accepted);
+    assert!(resolve(&[file(lines)], Task::List).is_ok());
+}
+
+#[test]
+fn retention_is_read_and_a_backup_says_that_nothing_is_pruned() {
+    let layers = [file("retention_sets = 9\nretention_weeks = 4\n")];
+    let resolved = resolve(&layers, Task::Full).unwrap();
+    let settings = &resolved.settings;
+    assert_eq!((settings.retention_sets, settings.retention_weeks), (9, 4));
+    let note = "nothing is pruned by this version; without effect yet: retention_sets, retention_weeks";
+    assert_eq!(resolved.notes, [note]);
+    assert!(resolve(&layers, Task::List).unwrap().notes.is_empty());
+    assert!(resolve(&[file("")], Task::Full).unwrap().notes.is_empty());
+}
+
+#[test]
+fn secrets_are_masked_wherever_settings_are_shown() {
+    let resolved = resolve(&[file("mysql_pass = S3cret!pass\n")], Task::Full).unwrap();
+    assert_eq!(resolved.shown("mysql_pass"), Some("***"));
+    assert!(!format!("{resolved:?}").contains("S3cret"));
+    assert_eq!(resolved.settings.mysql_pass.unwrap().expose(), "S3cret!pass");
+}
+
+#[test]
+fn engine_options_that_are_ours_are_refused_with_the_key_to_use() {
+    let error = errors(&[file("extra_ibx_options = '--galera-info --parallel=8'\n")], Task::Full);
+    assert_eq!(
+        error,
+        "a.cnf:4: extra_ibx_options = '--galera-info --parallel=8': the engine's option --parallel is given \
+         by pyxbackup itself; set engine_parallel"
+    );
+}

@@ -1,0 +1,84 @@
+//! What a run is asked to do, as far as settings are concerned.
+
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+
+/// A command. Decides which settings are needed, and which of them may stop the run when they cannot be
+/// honoured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Task {
+    /// Take a full backup.
+    Full,
+    /// Take an incremental backup.
+    Incr,
+    /// Show the backups of a store.
+    List,
+    /// Tell a monitoring system how the backups are doing.
+    Status,
+    /// Restore a backup with all it builds on.
+    RestoreSet,
+    /// Show the settings and their origins.
+    ConfigShow,
+    /// Bring the prepared copy up to the newest incremental.
+    ApplyLast,
+    /// Remove what retention no longer keeps.
+    Prune,
+    /// Copy binary logs continuously.
+    BinlogStream,
+    /// Remove every backup.
+    Wipeout,
+    /// Print single facts about a store, for scripts.
+    Meta,
+    /// Print the LSN at which the next incremental would begin.
+    LastLsn,
+}
+
+impl Task {
+    /// Every command, in the order in which help lists them.
+    pub const ALL: [Task; 12] = [
+        Task::Full,
+        Task::Incr,
+        Task::List,
+        Task::Status,
+        Task::RestoreSet,
+        Task::ConfigShow,
+        Task::ApplyLast,
+        Task::Prune,
+        Task::BinlogStream,
+        Task::Wipeout,
+        Task::Meta,
+        Task::LastLsn,
+    ];
+
+    /// The command as it is typed.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Task::Full => "full",
+            Task::Incr => "incr",
+            Task::List => "list",
+            Task::Status => "status",
+            Task::RestoreSet => "restore-set",
+            Task::ConfigShow => "config show",
+            Task::ApplyLast => "apply-last",
+            Task::Prune => "prune",
+            Task::BinlogStream => "binlog-stream",
+            Task::Wipeout => "wipeout",
+            Task::Meta => "meta",
+            Task::LastLsn => "last-lsn",
+        }
+    }
+}
+
+impl fmt::Display for Task {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.word())
+    }
+}
+
+impl Serialize for Task {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.word())
+    }
+}
