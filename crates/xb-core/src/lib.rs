@@ -19,5 +19,5 @@ pub use coord::{BinlogCoord, BinlogName, ParseBinlogNameError};
 pub use gtid::GtidSet;
 pub use lsn::{Lsn, LsnRange, ParseLsnError};
 pub use secret::{MASK, Masker, Secret};
-pub use settings::{CompressWith, Settings};
+pub use settings::{CompressWith, EngineChoice, Settings};
 pub use version::{Flavor, ParseVersionError, Version};

@@ -1,1 +1,42 @@
-//! To come.
+//! The flows of a backup manager for MySQL, Percona Server and MariaDB: full and incremental backups,
+//! restores, lists and verdicts. The crate to embed.
+//!
+//! ```no_run
+//! use xb_core::Settings;
+//! use xb_engine::Engine;
+//!
+//! let engine = Engine::new(Settings {
+//!     mysql_user: Some("backup".into()),
+//!     stor_dir: Some("/backups/store".into()),
+//!     work_dir: Some("/backups/work".into()),
+//!     restore_dir: Some("/backups/restored".into()),
+//!     compress: true,
+//!     ..Settings::default()
+//! });
+//! let taken = engine.full()?;
+//! println!("{} ends at LSN {}", taken.manifest.id, taken.manifest.lsns.to);
+//! println!("restored to {}", engine.restore_set()?.directory.display());
+//! # Ok::<(), xb_engine::EngineError>(())
+//! ```
+//!
+//! The library never prints, never ends the process, reads no environment and installs no signal handler: it
+//! takes [`Settings`](xb_core::Settings) and [`Surroundings`] and returns reports that serialise.
+
+mod engine;
+mod error;
+mod flow;
+mod listen;
+mod lock;
+mod option_file;
+mod private;
+mod report;
+mod server;
+mod surroundings;
+pub mod tool;
+
+pub use engine::Engine;
+pub use error::{EngineError, LastWords, WrongBackup};
+pub use lock::{LockError, LockState, RunInfo};
+pub use report::{BackupReport, LastBackup, Level, ListReport, NextStep, RestoreReport, StatusReport};
+pub use server::ServerError;
+pub use surroundings::Surroundings;

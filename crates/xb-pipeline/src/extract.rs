@@ -132,7 +132,8 @@ pub fn extract(
     let make_worker = || {
         let mut decompressor = PartDecompressor::new();
         move |part| {
-            let decompressor = decompressor.as_mut().map_err(|e| Step::Read(io::Error::other(e.to_string())))?;
+            let decompressor =
+                decompressor.as_mut().map_err(|e| Step::Read(io::Error::other(e.to_string())))?;
             decompressor.decompress(part).map_err(Step::Read)
         }
     };

@@ -7,6 +7,7 @@
 
 pub mod cancel;
 pub mod clock;
+pub mod copy;
 pub mod extract;
 pub mod fs;
 pub mod monitor;
@@ -17,7 +18,7 @@ mod parallel;
 mod sink;
 mod stage;
 
-pub use sink::file::{digest_file, write_object};
+pub use sink::file::{copy_object, digest_file, write_object};
 pub use sink::{Digest, ObjectReceipt};
 pub use stage::check::{CheckError, MetaFile};
 pub use stage::compress::Compression;

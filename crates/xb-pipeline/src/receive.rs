@@ -234,7 +234,8 @@ fn take_archive(
         let (mut compressor, pool) = (BlockCompressor::new(compression), pool.clone());
         move |block: Vec<u8>| {
             let mut output = pool.take();
-            let compressor = compressor.as_mut().map_err(|e| ReceiveError::Compress(io::Error::other(e.to_string())))?;
+            let compressor =
+                compressor.as_mut().map_err(|e| ReceiveError::Compress(io::Error::other(e.to_string())))?;
             compressor.compress(&block, &mut output).map_err(ReceiveError::Compress)?;
             pool.give(block);
             Ok::<_, ReceiveError>(output)

@@ -3,7 +3,7 @@
 use super::error::Problem;
 use super::layer::GivenEntry;
 use super::value::{Value, Wrong};
-use super::{Availability, CompressWith, Key, Origin, Settings, Word, extra};
+use super::{Availability, CompressWith, EngineChoice, Key, Origin, Settings, Word, extra};
 
 /// The problem with a value that asks for a feature this version does not have.
 pub(super) fn availability(entry: &GivenEntry, value: &Value) -> Option<Problem> {
@@ -22,7 +22,7 @@ pub(super) fn availability(entry: &GivenEntry, value: &Value) -> Option<Problem>
 /// Refuses values that contradict what pyxbackup does itself.
 pub(super) fn contradictions(key: &Key, value: Value) -> Result<Value, Wrong> {
     match &value {
-        Value::Words(words) if key.name == "extra_ibx_options" => extra::check(words).map(|()| value),
+        Value::Words(words) if key.name.starts_with("extra_") => extra::check(words).map(|()| value),
         _ => Ok(value),
     }
 }
@@ -32,6 +32,17 @@ pub(super) fn compressor(word: &Word) -> Option<CompressWith> {
     match word.text {
         "gzip" => Some(CompressWith::Gzip),
         "zstd" => Some(CompressWith::Zstd),
+        _ => None,
+    }
+}
+
+/// The choice of engine a word stands for.
+pub(super) fn engine(word: &Word) -> Option<EngineChoice> {
+    match word.text {
+        "auto" => Some(EngineChoice::Auto),
+        "mariadb-backup" => Some(EngineChoice::MariadbBackup),
+        "xtrabackup" => Some(EngineChoice::Xtrabackup),
+        "innobackupex" => Some(EngineChoice::Innobackupex),
         _ => None,
     }
 }

@@ -55,6 +55,21 @@ pub enum CompressWith {
     Zstd,
 }
 
+/// Which engine takes backups.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Default)]
+#[serde(rename_all = "kebab-case")]
+pub enum EngineChoice {
+    /// The one that fits the server.
+    #[default]
+    Auto,
+    /// MariaDB's.
+    MariadbBackup,
+    /// Percona's.
+    Xtrabackup,
+    /// The program in front of XtraBackup 2.0 to 2.2.
+    Innobackupex,
+}
+
 /// Everything a run was told. One field per key of the configuration file, under the key's name.
 ///
 /// For embedding, start from [`Settings::default`] and set what differs.
@@ -89,6 +104,10 @@ pub struct Settings {
 
     /// Further options for the engine, as words of a command line.
     pub extra_ibx_options: Vec<String>,
+    /// Further options for the engine when it prepares.
+    pub extra_prepare_options: Vec<String>,
+    /// The engine. One that does not fit the server is refused all the same.
+    pub engine: EngineChoice,
     /// Threads with which the engine copies; `None` is one per core, four at most.
     pub engine_parallel: Option<usize>,
     /// Directories searched for engines before `PATH`.
@@ -132,6 +151,8 @@ impl Default for Settings {
             compress_level: None,
             compress_threads: None,
             extra_ibx_options: Vec::new(),
+            extra_prepare_options: Vec::new(),
+            engine: EngineChoice::Auto,
             engine_parallel: None,
             engine_dir: Vec::new(),
             allow_version_mismatch: false,

@@ -179,6 +179,10 @@ fn store(settings: &mut Settings, name: &str, value: &Value) {
         ("compress_level", Value::Number(number)) => settings.compress_level = whole(number),
         ("compress_threads", Value::Number(number)) => settings.compress_threads = whole(number),
         ("extra_ibx_options", Value::Words(words)) => settings.extra_ibx_options = words,
+        ("extra_prepare_options", Value::Words(words)) => settings.extra_prepare_options = words,
+        ("engine", Value::Choice(word)) => {
+            settings.engine = check::engine(word).unwrap_or(settings.engine);
+        }
         ("engine_parallel", Value::Number(number)) => settings.engine_parallel = whole(number),
         ("engine_dir", Value::Paths(paths)) => settings.engine_dir = paths,
         ("allow_version_mismatch", Value::Flag(on)) => settings.allow_version_mismatch = on,

@@ -90,7 +90,7 @@ pub(super) fn for_message(key: &Key, given: &Given) -> String {
         Given::Items(items) => items.join(","),
     };
     // Options for a program may hold a password too.
-    let text = if key.name == "extra_ibx_options" { extra::without_secrets(&text) } else { text };
+    let text = if key.name.starts_with("extra_") { extra::without_secrets(&text) } else { text };
     let mut shown: String =
         text.chars().take(SHOWN_CHARS).map(|c| if c.is_control() { ' ' } else { c }).collect();
     if shown.len() < text.len() {

@@ -1,11 +1,12 @@
 //! One file, written from beginning to end.
 
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::{Digest, ObjectReceipt};
 use crate::fs::{FsError, create_private};
+use crate::stage::decompress::read_full;
 
 /// A new private file that is digested while it is written.
 pub(crate) struct DigestFile {
@@ -45,24 +46,37 @@ pub fn write_object(directory: &Path, name: &str, content: &[u8]) -> Result<Obje
     file.finish(name)
 }
 
+/// Copies a file into `directory` as a private one and gives its receipt under `name`.
+///
+/// # Errors
+/// [`FsError`].
+pub fn copy_object(from: &Path, directory: &Path, name: &str) -> Result<ObjectReceipt, FsError> {
+    let mut target = DigestFile::create(&directory.join(name))?;
+    each_block(from, |block| target.write(block))?;
+    target.finish(name)
+}
+
 /// Reads a file to its end for its digest.
 ///
 /// # Errors
 /// [`FsError`].
 pub fn digest_file(path: &Path) -> Result<(u64, Digest), FsError> {
+    let (mut hasher, mut size) = (blake3::Hasher::new(), 0);
+    each_block(path, |block| {
+        hasher.update(block);
+        size += block.len() as u64;
+        Ok(())
+    })?;
+    Ok((size, Digest(hasher.finalize())))
+}
+
+fn each_block(path: &Path, mut on: impl FnMut(&[u8]) -> Result<(), FsError>) -> Result<(), FsError> {
     let mut file = File::open(path).map_err(FsError::on("open", path))?;
-    let mut hasher = blake3::Hasher::new();
     let mut block = vec![0; 256 * 1024];
-    let mut size = 0;
     loop {
-        match file.read(&mut block) {
-            Ok(0) => return Ok((size, Digest(hasher.finalize()))),
-            Ok(got) => {
-                hasher.update(&block[..got]);
-                size += got as u64;
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => (),
-            Err(error) => return Err(FsError::on("read", path)(error)),
+        match read_full(&mut file, &mut block).map_err(FsError::on("read", path))? {
+            0 => return Ok(()),
+            got => on(&block[..got])?,
         }
     }
 }

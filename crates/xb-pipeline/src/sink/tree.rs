@@ -112,7 +112,8 @@ impl TreeSink {
 
     fn close(&mut self, key: FileKey, size: u64) -> Result<(), FsError> {
         if let Some(open) = self.open.remove(&key) {
-            let digest = open.hasher.filter(|_| open.digested_to == size).map(|hasher| Digest(hasher.finalize()));
+            let digest =
+                open.hasher.filter(|_| open.digested_to == size).map(|hasher| Digest(hasher.finalize()));
             self.closed.insert(open.path, (size, digest));
         }
         Ok(())
@@ -126,7 +127,10 @@ impl TreeSink {
         Ok(())
     }
 
-    #[expect(clippy::disallowed_methods, reason = "within a tree that is not committed; the commit syncs all of it")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "within a tree that is not committed; the commit syncs all of it"
+    )]
     fn rename(&mut self, from: &Path, to: &Path) -> Result<(), FsError> {
         let Some(entry) = self.closed.remove(from) else { return Ok(()) };
         self.make_parent(to)?;
@@ -138,7 +142,9 @@ impl TreeSink {
     }
 
     fn make_parent(&mut self, path: &Path) -> Result<(), FsError> {
-        let Some(parent) = path.parent().filter(|parent| !self.directories.contains(*parent)) else { return Ok(()) };
+        let Some(parent) = path.parent().filter(|parent| !self.directories.contains(*parent)) else {
+            return Ok(());
+        };
         create_dir_private(&self.root.join(parent))?;
         self.directories.insert(parent.to_owned());
         Ok(())

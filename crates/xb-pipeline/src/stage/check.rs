@@ -4,7 +4,9 @@
 use std::collections::HashMap;
 
 use xb_formats::meta::names::MetaKind;
-use xb_formats::xbstream::{Decoder, Dialect, Event, FileKey, Limits, StreamPath, StreamSummary, XbstreamError};
+use xb_formats::xbstream::{
+    Decoder, Dialect, Event, FileKey, Limits, StreamPath, StreamSummary, XbstreamError,
+};
 
 /// An engine's metadata file larger than this is not kept: no memory by the wish of a stream. GTID sets of
 /// the longest histories seen are some hundred kilobytes.

@@ -86,6 +86,8 @@ fn every_setting_of_this_version_reaches_its_field() {
         ("compress_level", "7"),
         ("compress_threads", "2"),
         ("extra_ibx_options", "--galera-info"),
+        ("extra_prepare_options", "--keyring-file-data=/k"),
+        ("engine", "xtrabackup"),
         ("engine_parallel", "3"),
         ("engine_dir", "/e"),
         ("allow_version_mismatch", "1"),

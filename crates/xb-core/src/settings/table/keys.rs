@@ -25,6 +25,7 @@ const QPRESS: Availability = Availability::Later("compression with qpress");
 
 const COMPRESSORS: &[Word] = &[now("gzip"), now("zstd"), Word { text: "qpress", availability: QPRESS }];
 const CIPHERS: &[Word] = &[now("AES128"), now("AES192"), now("AES256")];
+const ENGINES: &[Word] = &[now("auto"), now("mariadb-backup"), now("xtrabackup"), now("innobackupex")];
 const STATUS_FORMATS: &[Word] = &[now("none"), now("nagios"), now("zabbix")];
 
 const THREADS: Kind = Kind::Number { min: 1, max: 256 };
@@ -169,6 +170,23 @@ pub static KEYS: &[Key] = &[
         Kind::Words,
         "more options for the engine, quoted as for a shell",
     ),
+    key(
+        Group::Engine,
+        "extra_prepare_options",
+        "extra-prepare-options",
+        Kind::Words,
+        "more options for the engine when it prepares, such as a keyring's",
+    )
+    .of(RESTORE),
+    key(
+        Group::Engine,
+        "engine",
+        "engine",
+        Kind::Choice(ENGINES),
+        "auto (the one that fits the server), mariadb-backup, xtrabackup or innobackupex",
+    )
+    .of(ENGINE)
+    .default("auto"),
     key(Group::Engine, "engine_parallel", "engine-parallel", THREADS, "threads that copy")
         .of(ENGINE)
         .default("one per core, at most 4"),

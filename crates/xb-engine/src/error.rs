@@ -1,0 +1,188 @@
+//! Why a flow ended early.
+
+use std::path::PathBuf;
+
+use xb_catalog::plan::{BaseError, RestoreError};
+use xb_catalog::{ChainError, CommitError};
+use xb_core::{BackupId, ErrorClass, Lsn};
+use xb_formats::meta::MetaError;
+use xb_formats::meta::log::KnownFailure;
+use xb_pipeline::cancel::Cancelled;
+use xb_pipeline::extract::ExtractError;
+use xb_pipeline::fs::FsError;
+use xb_pipeline::process::ProcessError;
+use xb_pipeline::receive::ReceiveError;
+
+use crate::lock::LockError;
+use crate::server::ServerError;
+use crate::tool::{Mismatch, ProbeError};
+
+/// Why a flow ended early. Nothing that was in the store before is changed by a flow that fails.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// A setting that the flow needs is not set.
+    #[error("{key} is not set")]
+    NotSet {
+        /// The key.
+        key: &'static str,
+    },
+    /// Somebody asked to stop.
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
+    /// Another run is going on.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// The server could not be asked.
+    #[error(transparent)]
+    Server(#[from] ServerError),
+    /// There is no engine.
+    #[error(transparent)]
+    Probe(#[from] ProbeError),
+    /// The engine does not fit.
+    #[error(transparent)]
+    Mismatch(#[from] Mismatch),
+    /// An incremental has nothing to build on.
+    #[error(transparent)]
+    Base(#[from] BaseError),
+    /// The engine did not deliver a backup.
+    #[error("the backup failed: {source}")]
+    Backup {
+        /// What went wrong.
+        source: ReceiveError,
+        /// What the engine said at the end.
+        said: LastWords,
+    },
+    /// The engine delivered something else than was asked for.
+    #[error("the backup failed: {problem}")]
+    NotAsAsked {
+        /// What is wrong with it.
+        problem: WrongBackup,
+    },
+    /// The backup could not be committed.
+    #[error("the backup could not be committed: {0}")]
+    Commit(#[from] CommitError),
+    /// A restore cannot begin.
+    #[error(transparent)]
+    Restore(#[from] RestoreError),
+    /// The place a restore is to appear in is taken.
+    #[error("{} exists already", path.display())]
+    TargetExists {
+        /// The place.
+        path: PathBuf,
+    },
+    /// Another restore is making the same thing.
+    #[error("another restore is at work in {}", path.display())]
+    RestoreRunning {
+        /// Where.
+        path: PathBuf,
+    },
+    /// There is not enough room.
+    #[error("{} has {free_bytes} bytes free, {task} needs about {needed_bytes}", path.display())]
+    NoSpace {
+        /// What was to be done.
+        task: &'static str,
+        /// Where.
+        path: PathBuf,
+        /// What is free.
+        free_bytes: u64,
+        /// What is needed.
+        needed_bytes: u64,
+    },
+    /// A backup could not be unpacked.
+    #[error("cannot unpack {member}: {source}")]
+    Extract {
+        /// Which one.
+        member: BackupId,
+        /// What went wrong.
+        source: ExtractError,
+    },
+    /// The engine could not prepare a backup.
+    #[error("preparing {member} failed: {reason}")]
+    Prepare {
+        /// Which one.
+        member: BackupId,
+        /// How it ended.
+        reason: String,
+        /// What the engine said at the end.
+        said: LastWords,
+    },
+    /// A file could not be worked on.
+    #[error(transparent)]
+    Fs(#[from] FsError),
+    /// A child could not be run.
+    #[error(transparent)]
+    Process(#[from] ProcessError),
+}
+
+/// How a backup differs from what was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WrongBackup {
+    /// Its metadata cannot be understood.
+    #[error(transparent)]
+    Metadata(#[from] MetaError),
+    /// It is of the other kind.
+    #[error("the engine made a backup of type {found}, wanted was {wanted}")]
+    Kind {
+        /// What it is.
+        found: &'static str,
+        /// What it should be.
+        wanted: &'static str,
+    },
+    /// It does not continue its base.
+    #[error(
+        "it begins at LSN {from} and ends at {to}, but its base {base} ends at {base_to}: it does not continue it"
+    )]
+    Gap {
+        /// Its base.
+        base: BackupId,
+        /// Where that ends.
+        base_to: Lsn,
+        /// Where it begins.
+        from: Lsn,
+        /// Where it ends.
+        to: Lsn,
+    },
+}
+
+/// The end of what an engine said, secrets masked.
+#[derive(Clone, Debug, Default)]
+pub struct LastWords {
+    /// The last lines.
+    pub lines: Vec<String>,
+    /// What they are known to mean.
+    pub known: Option<KnownFailure>,
+}
+
+impl From<ChainError> for EngineError {
+    fn from(error: ChainError) -> Self {
+        EngineError::Restore(error.into())
+    }
+}
+
+impl EngineError {
+    /// Whether trying again can help.
+    #[must_use]
+    pub fn class(&self) -> ErrorClass {
+        match self {
+            EngineError::Cancelled(_) => ErrorClass::Cancelled,
+            EngineError::Lock(LockError::Held { .. }) | EngineError::RestoreRunning { .. } => {
+                ErrorClass::Transient
+            }
+            EngineError::Backup { source, said } => said.known.map_or(source.class(), KnownFailure::class),
+            EngineError::Extract { source, .. } => source.class(),
+            EngineError::Server(ServerError::Client(error)) => error.class(),
+            _ => ErrorClass::Permanent,
+        }
+    }
+
+    /// Whether somebody asked to stop, wherever that was noticed.
+    #[must_use]
+    pub fn cancelled(&self) -> Option<Cancelled> {
+        match self {
+            EngineError::Cancelled(cancelled)
+            | EngineError::Backup { source: ReceiveError::Cancelled(cancelled), .. }
+            | EngineError::Extract { source: ExtractError::Cancelled(cancelled), .. } => Some(*cancelled),
+            _ => None,
+        }
+    }
+}

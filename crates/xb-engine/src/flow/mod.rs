@@ -1,0 +1,9 @@
+//! The flows. Each reads as one story: facts, plan, do, commit, report.
+
+pub(crate) mod backup;
+pub(crate) mod list;
+pub(crate) mod metadata;
+pub(crate) mod next_steps;
+pub(crate) mod prepare;
+pub(crate) mod restore_set;
+pub(crate) mod status;

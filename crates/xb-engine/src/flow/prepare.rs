@@ -1,0 +1,83 @@
+//! Preparing: the engine applies its redo log to unpacked files.
+
+use std::path::Path;
+
+use xb_catalog::BackupRecord;
+use xb_core::{BackupId, EngineChoice, Version};
+use xb_pipeline::process::describe;
+
+use crate::engine::Engine;
+use crate::error::EngineError;
+use crate::listen::Listener;
+use crate::tool::{self, Prepare, PrepareMode, ProbeError, Tool, ToolKind};
+
+/// Who made a backup: written down, or told by the version the original wrote down.
+fn maker(member: &BackupRecord) -> Option<(ToolKind, Version)> {
+    let version = member.engine_version?;
+    let kinds = [ToolKind::MariadbBackup, ToolKind::Xtrabackup, ToolKind::Innobackupex];
+    let named =
+        member.engine.as_ref().and_then(|engine| kinds.into_iter().find(|kind| kind.word() == engine.tool));
+    let guessed = match version.major {
+        10.. => ToolKind::MariadbBackup,
+        2 if version < Version::new(2, 3, 0) => ToolKind::Innobackupex,
+        _ => ToolKind::Xtrabackup,
+    };
+    Some((named.unwrap_or(guessed), version))
+}
+
+/// Finds an engine that can prepare all of `members`.
+pub(crate) fn find_tool(engine: &Engine, members: &[BackupRecord]) -> Result<Tool, EngineError> {
+    let makers: Vec<_> = members.iter().filter_map(maker).collect();
+    let wanted = makers.last().map_or(ToolKind::MariadbBackup, |(kind, _)| *kind);
+    let choice = match (engine.settings.engine, wanted) {
+        (EngineChoice::Auto, ToolKind::MariadbBackup) => EngineChoice::MariadbBackup,
+        (EngineChoice::Auto, ToolKind::Xtrabackup) => EngineChoice::Xtrabackup,
+        (EngineChoice::Auto, ToolKind::Innobackupex) => EngineChoice::Innobackupex,
+        (chosen, _) => chosen,
+    };
+    let directories = engine.search_path();
+    // The flavour plays no part in a definite choice.
+    let found = tool::probe(choice, xb_core::Flavor::MariaDb, &directories);
+    let tool = match found {
+        Err(ProbeError::NotFound { .. }) if wanted == ToolKind::Innobackupex => {
+            tool::probe(EngineChoice::Xtrabackup, xb_core::Flavor::MySql, &directories)?
+        }
+        other => other?,
+    };
+    for (kind, version) in makers {
+        if let Err(mismatch) = tool::check_prepare(&tool, kind, version) {
+            if !engine.settings.allow_version_mismatch {
+                return Err(mismatch.into());
+            }
+            engine.monitor().warn(&format!("{mismatch}; going on, because allow_version_mismatch is set"));
+        }
+    }
+    Ok(tool)
+}
+
+/// Applies `incremental`, or the full backup's own log, to the files in `directory`.
+pub(crate) fn prepare(
+    engine: &Engine,
+    tool: &Tool,
+    member: BackupId,
+    directory: &Path,
+    incremental: Option<&Path>,
+    mode: PrepareMode,
+) -> Result<(), EngineError> {
+    let settings = &engine.settings;
+    let (memory_mib, extra) = (settings.prepare_memory_mib, settings.extra_prepare_options.as_slice());
+    let command = Prepare { directory, incremental, mode, memory_mib, extra }.invocation(tool);
+    engine.monitor().debug(&format!("running {command}"));
+    let listener = Listener::new(command.name(), engine.masker(None), engine.monitor().clone(), None)?;
+    let child = command.spawn(listener.ear())?;
+    let stopper = child.stopper();
+    let _stop = engine.cancel().on_cancel(move || stopper.stop());
+    let status = child.wait()?;
+    engine.cancel().check()?;
+    let reason = match (status.success(), listener.success().is_set()) {
+        (true, true) => return Ok(()),
+        (true, false) => format!("{tool} ended with exit code 0 but never wrote \"completed OK!\""),
+        (false, _) => format!("{tool} ended with {}", describe(status)),
+    };
+    Err(EngineError::Prepare { member, reason, said: listener.last_words() })
+}

@@ -1,0 +1,205 @@
+//! `restore-set`: chain → checks → unpack and prepare in a workplace → rename.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use xb_catalog::plan::{RestorePlan, plan_restore};
+use xb_catalog::{BACKUP_META_NAME, BackupRecord, Catalog};
+use xb_core::BackupKind;
+use xb_formats::archive::Archive;
+use xb_formats::meta::checkpoints::Checkpoints;
+use xb_formats::meta::names::MetaKind;
+use xb_pipeline::copy::{CopyItem, copy_tree, list_tree};
+use xb_pipeline::extract::{ExtractError, extract};
+use xb_pipeline::fs::{FsError, create_dir_private, free_bytes, remove_tree, rename, sync_filesystem};
+use xb_pipeline::monitor::Phase;
+
+use super::next_steps::next_steps;
+use super::prepare::{find_tool, prepare};
+use crate::engine::{Engine, Phases};
+use crate::error::{EngineError, LastWords};
+use crate::report::RestoreReport;
+use crate::tool::{PrepareMode, Tool};
+
+/// What stands beside the data in a backup kept as files, and is not the server's.
+const NOT_DATA: [&str; 4] = [BACKUP_META_NAME, "xbackup.meta", "innobackupex-backup.log", "manifest.json"];
+
+pub(crate) fn run(engine: &Engine) -> Result<RestoreReport, EngineError> {
+    let settings = &engine.settings;
+    let restore_dir = settings.restore_dir.as_deref().ok_or(EngineError::NotSet { key: "restore_dir" })?;
+    let mut phases = Phases::new(engine);
+    phases.begin(Phase::Probe, "looking at the chain", None);
+    let catalog = Catalog::scan(engine.store()?)?;
+    let plan = plan_restore(&catalog, settings.restore_backup, restore_dir)?;
+    let tool = find_tool(engine, &plan.members)?;
+    check_room(&plan, restore_dir)?;
+    let names = plan.members.iter().map(|member| member.id().to_string()).collect::<Vec<_>>();
+    engine.monitor().info(&format!("restoring {} from {} with {tool}", plan.target, names.join(", ")));
+
+    let workplace = Workplace::enter(&plan.workplace)?;
+    for (index, member) in plan.members.iter().enumerate() {
+        unpack_member(engine, &mut phases, member, &workplace)?;
+        phases.begin(Phase::Prepare, &member.id().to_string(), None);
+        for (incremental, mode) in steps(&tool, index, plan.members.len()) {
+            let incremental = incremental.then(|| workplace.incremental());
+            prepare(engine, &tool, member.id(), &workplace.data(), incremental.as_deref(), mode)?;
+        }
+        remove_tree(&workplace.incremental())?;
+    }
+    check_result(&plan, &workplace.data())?;
+
+    phases.begin(Phase::Commit, &plan.target.to_string(), None);
+    sync_filesystem(&workplace.data())?;
+    rename(&workplace.data(), &plan.destination)?;
+    drop(workplace);
+    report(plan)
+}
+
+fn report(plan: RestorePlan) -> Result<RestoreReport, EngineError> {
+    let members = plan.members.iter().map(BackupRecord::id).collect();
+    let target = plan.members.into_iter().next_back();
+    let next = target.as_ref().map(|target| next_steps(target, &plan.destination)).unwrap_or_default();
+    Ok(RestoreReport {
+        backup: plan.target,
+        directory: plan.destination,
+        members,
+        binlog: target.and_then(|target| target.binlog),
+        next_steps: next,
+    })
+}
+
+/// Everything that can be known to fail is found before any work.
+fn check_room(plan: &RestorePlan, restore_dir: &Path) -> Result<(), EngineError> {
+    std::fs::metadata(restore_dir).map_err(FsError::on("open restore_dir", restore_dir))?;
+    if plan.destination.symlink_metadata().is_ok() {
+        return Err(EngineError::TargetExists { path: plan.destination.clone() });
+    }
+    let free = free_bytes(restore_dir)?;
+    if free < plan.needed_bytes {
+        return Err(EngineError::NoSpace {
+            task: "the restore",
+            path: restore_dir.to_owned(),
+            free_bytes: free,
+            needed_bytes: plan.needed_bytes,
+        });
+    }
+    Ok(())
+}
+
+/// `P_<name>.partial`: where a restore is made. Gone when dropped.
+struct Workplace {
+    path: PathBuf,
+    /// Held so that another restore to the same place knows that this one lives.
+    _lock: File,
+}
+
+impl Workplace {
+    /// Enters it, after removing what a dead run left there.
+    fn enter(path: &Path) -> Result<Self, EngineError> {
+        create_dir_private(path)?;
+        let lock_path = path.join("lock");
+        let mut options = std::fs::OpenOptions::new();
+        let lock = options.write(true).create(true).truncate(false).open(&lock_path);
+        let lock = lock.map_err(FsError::on("open", &lock_path))?;
+        if lock.try_lock().is_err() {
+            return Err(EngineError::RestoreRunning { path: path.to_owned() });
+        }
+        let workplace = Workplace { path: path.to_owned(), _lock: lock };
+        remove_tree(&workplace.data())?;
+        remove_tree(&workplace.incremental())?;
+        Ok(workplace)
+    }
+
+    fn data(&self) -> PathBuf {
+        self.path.join("data")
+    }
+
+    fn incremental(&self) -> PathBuf {
+        self.path.join("incremental")
+    }
+}
+
+impl Drop for Workplace {
+    fn drop(&mut self) {
+        // What cannot be removed now is removed by the next restore to the same place.
+        let _ = remove_tree(&self.path);
+    }
+}
+
+/// The prepare steps of the member at `index` of `count`: whether it is applied as an incremental, and how.
+/// Everything but the very last step leaves the data open for more. An engine without a redo-only mode needs
+/// no last step of its own: each of its steps leaves the data ready.
+fn steps(tool: &Tool, index: usize, count: usize) -> Vec<(bool, PrepareMode)> {
+    let (is_full, is_last) = (index == 0, index + 1 == count);
+    match (is_full, is_last) {
+        (true, true) => vec![(false, PrepareMode::Final)],
+        (true, false) => vec![(false, PrepareMode::RedoOnly)],
+        (false, true) if tool.dialect.redo_only.is_some() => {
+            vec![(true, PrepareMode::RedoOnly), (false, PrepareMode::Final)]
+        }
+        (false, _) => vec![(true, PrepareMode::RedoOnly)],
+    }
+}
+
+fn unpack_member(
+    engine: &Engine,
+    phases: &mut Phases<'_>,
+    member: &BackupRecord,
+    workplace: &Workplace,
+) -> Result<(), EngineError> {
+    let is_full = member.kind == BackupKind::Full;
+    let directory = if is_full { workplace.data() } else { workplace.incremental() };
+    let total = member.sizes.map(|sizes| sizes.stream_bytes);
+    phases.begin(Phase::Extract, &member.id().to_string(), total);
+    create_dir_private(&directory)?;
+    unpack(engine, member, &directory).map_err(|source| match source {
+        ExtractError::Cancelled(cancelled) => EngineError::Cancelled(cancelled),
+        source => EngineError::Extract { member: member.id(), source },
+    })
+}
+
+/// Reads back what the engine says it prepared: it must reach where the target ends.
+fn check_result(plan: &RestorePlan, data: &Path) -> Result<(), EngineError> {
+    let failed =
+        |reason: String| EngineError::Prepare { member: plan.target, reason, said: LastWords::default() };
+    let names = MetaKind::Checkpoints.names();
+    let text = names.iter().find_map(|name| std::fs::read_to_string(data.join(name)).ok());
+    let text = text.ok_or_else(|| failed(format!("the result has no {}", names.join(" or "))))?;
+    let reached = Checkpoints::parse(&text).map_err(|error| failed(error.to_string()))?;
+    let wanted = plan.members.last().and_then(|target| target.lsns);
+    match wanted.filter(|wanted| wanted.to != reached.lsns.to) {
+        Some(wanted) => {
+            Err(failed(format!("the result ends at LSN {}, not at {}", reached.lsns.to, wanted.to)))
+        }
+        None => Ok(()),
+    }
+}
+
+fn unpack(engine: &Engine, member: &BackupRecord, directory: &Path) -> Result<(), ExtractError> {
+    let (monitor, cancel, threads) = (&**engine.monitor(), engine.cancel(), engine.compress_threads());
+    match member.archive.unwrap_or(Archive::Directory) {
+        Archive::Directory => {
+            copy_tree(&items(member)?, &member.directory, directory, threads, monitor, cancel)
+        }
+        archive => {
+            let name = archive.file_name().unwrap_or_default();
+            let object = member.objects.iter().find(|object| object.path == Path::new(&name));
+            let expected = object.map(|object| object.blake3);
+            extract(&member.directory.join(&name), directory, expected, threads, monitor, cancel).map(|_| ())
+        }
+    }
+}
+
+/// The files of a backup that is kept as files. The original wrote no list: there it is whatever is there.
+fn items(member: &BackupRecord) -> Result<Vec<CopyItem>, FsError> {
+    if !member.objects.is_empty() {
+        let item = |object: &xb_pipeline::ObjectReceipt| {
+            let expected = Some(object.blake3);
+            CopyItem { path: object.path.clone(), expected }
+        };
+        return Ok(member.objects.iter().map(item).collect());
+    }
+    let is_data = |path: &PathBuf| !NOT_DATA.iter().any(|name| path == Path::new(name));
+    let files = list_tree(&member.directory)?.into_iter().filter(is_data);
+    Ok(files.map(|path| CopyItem { path, expected: None }).collect())
+}

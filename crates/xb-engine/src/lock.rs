@@ -1,0 +1,222 @@
+//! One run at a time. The lock is the system's: it ends with its holder, however that ends. What is written
+//! in the file only tells who holds it.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read, Seek, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Serialize;
+use xb_core::{BackupId, BackupKind};
+use xb_pipeline::fs::FsError;
+
+/// The file in `work_dir`, and the one in the store.
+const NAMES: [&str; 2] = ["pyxbackup.lock", ".pyxbackup.lock"];
+/// Whoever only looks whether a lock is held takes it for a moment; a run waits that long for it to be over.
+const PATIENCE: Duration = Duration::from_millis(1000);
+
+/// What a run writes into the lock: the original's keys.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RunInfo {
+    /// The name of the backup being made.
+    pub backup: BackupId,
+    /// Full or incremental.
+    pub kind: BackupKind,
+    /// The set.
+    pub full: BackupId,
+    /// The process.
+    pub pid: u32,
+}
+
+impl RunInfo {
+    fn render(&self) -> String {
+        let full = match self.kind {
+            BackupKind::Full => String::new(),
+            BackupKind::Incremental => format!("full = {}\n", self.full),
+        };
+        format!("backup = {}\ntype = {}\n{full}pid = {}\n", self.backup, self.kind, self.pid)
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let value = |key: &str| {
+            let mut pairs = text.lines().filter_map(|line| line.split_once('='));
+            pairs.find(|(name, _)| name.trim() == key).map(|(_, value)| value.trim())
+        };
+        let backup = value("backup")?.parse().ok()?;
+        let kind = if value("type")? == "full" { BackupKind::Full } else { BackupKind::Incremental };
+        let full = value("full").and_then(|text| text.parse().ok()).unwrap_or(backup);
+        Some(RunInfo { backup, kind, full, pid: value("pid")?.parse().ok()? })
+    }
+}
+
+impl std::fmt::Display for RunInfo {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "process {} taking {} {}", self.pid, self.kind, self.backup)
+    }
+}
+
+/// The lock could not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    /// Somebody else has it.
+    #[error("another run holds {}: {}", path.display(), .holder.as_ref().map_or("it does not say who it is".to_owned(), RunInfo::to_string))]
+    Held {
+        /// The lock.
+        path: PathBuf,
+        /// Who, as far as it says.
+        holder: Option<RunInfo>,
+    },
+    /// The file could not be worked on.
+    #[error(transparent)]
+    Fs(#[from] FsError),
+}
+
+/// What the lock tells to whoever asks without taking it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "state", content = "run", rename_all = "lowercase")]
+pub enum LockState {
+    /// Nobody runs, and the last run ended in order.
+    Free,
+    /// A run is going on; it may not have said yet which.
+    Held(Option<RunInfo>),
+    /// A run ended without clearing its name: it was killed, or the machine went down.
+    Stale(RunInfo),
+}
+
+/// The lock, held until it is dropped.
+#[derive(Debug)]
+pub(crate) struct RunLock {
+    files: Vec<(PathBuf, File)>,
+}
+
+impl RunLock {
+    /// Takes the locks of work directory and store, in this order.
+    ///
+    /// # Errors
+    /// [`LockError::Held`] at once when another run has one of them.
+    pub(crate) fn acquire(work_dir: &Path, store: &Path) -> Result<Self, LockError> {
+        let mut lock = RunLock { files: Vec::new() };
+        for (directory, name) in [work_dir, store].into_iter().zip(NAMES) {
+            let path = directory.join(name);
+            let mut file = open(&path)?;
+            if !take(&file, &path)? {
+                let holder = read(&mut file).as_deref().and_then(RunInfo::parse);
+                return Err(LockError::Held { path, holder });
+            }
+            lock.files.push((path, file));
+        }
+        Ok(lock)
+    }
+
+    /// Says who holds it.
+    ///
+    /// # Errors
+    /// [`FsError`].
+    pub(crate) fn announce(&mut self, run: &RunInfo) -> Result<(), FsError> {
+        self.write(&run.render())
+    }
+
+    fn write(&mut self, text: &str) -> Result<(), FsError> {
+        self.files.iter_mut().try_for_each(|(path, file)| {
+            let rewrite = |file: &mut File| {
+                file.set_len(0)?;
+                file.rewind()?;
+                file.write_all(text.as_bytes())
+            };
+            rewrite(file).map_err(FsError::on("write", path))
+        })
+    }
+}
+
+impl Drop for RunLock {
+    fn drop(&mut self) {
+        // An empty file tells that the run ended in order; the lock itself goes with the file handle.
+        let _ = self.write("");
+    }
+}
+
+/// Looks at the lock in `work_dir` without keeping it.
+///
+/// # Errors
+/// [`FsError`].
+pub(crate) fn lock_state(work_dir: &Path) -> Result<LockState, FsError> {
+    let path = work_dir.join(NAMES[0]);
+    let mut file = match File::open(&path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(LockState::Free),
+        Err(error) => return Err(FsError::on("open", &path)(error)),
+    };
+    let held = matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock));
+    let run = read(&mut file).as_deref().and_then(RunInfo::parse);
+    Ok(match (held, run) {
+        (true, run) => LockState::Held(run),
+        (false, Some(run)) => LockState::Stale(run),
+        (false, None) => LockState::Free,
+    })
+}
+
+fn open(path: &Path) -> Result<File, FsError> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false).mode(0o600);
+    options.open(path).map_err(FsError::on("open", path))
+}
+
+fn take(file: &File, path: &Path) -> Result<bool, FsError> {
+    const STEPS: u32 = 20;
+    for step in 0..STEPS {
+        match file.try_lock() {
+            Ok(()) => return Ok(true),
+            Err(TryLockError::WouldBlock) if step + 1 < STEPS => std::thread::sleep(PATIENCE / STEPS),
+            Err(TryLockError::WouldBlock) => (),
+            Err(TryLockError::Error(error)) => return Err(FsError::on("lock", path)(error)),
+        }
+    }
+    Ok(false)
+}
+
+fn read(file: &mut File) -> Option<String> {
+    let mut text = String::new();
+    file.take(4096).read_to_string(&mut text).ok()?;
+    Some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(kind: BackupKind) -> RunInfo {
+        let backup = "2026_11_22-14_28_13".parse().unwrap();
+        let full = "2026_11_22-14_28_07".parse().unwrap();
+        RunInfo { backup, kind, full: if kind == BackupKind::Full { backup } else { full }, pid: 4711 }
+    }
+
+    #[test]
+    fn a_second_run_is_told_who_holds_the_lock() {
+        let (work, store) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let mut lock = RunLock::acquire(work.path(), store.path()).unwrap();
+        lock.announce(&run(BackupKind::Incremental)).unwrap();
+        let error = RunLock::acquire(work.path(), store.path()).unwrap_err();
+        assert!(error.to_string().ends_with("process 4711 taking incr 2026_11_22-14_28_13"), "{error}");
+        assert_eq!(lock_state(work.path()).unwrap(), LockState::Held(Some(run(BackupKind::Incremental))));
+        drop(lock);
+        assert_eq!(lock_state(work.path()).unwrap(), LockState::Free);
+        RunLock::acquire(work.path(), store.path()).unwrap();
+    }
+
+    #[test]
+    fn one_store_has_one_run_also_from_two_work_directories() {
+        let dirs = [(); 3].map(|()| tempfile::tempdir().unwrap());
+        let _lock = RunLock::acquire(dirs[0].path(), dirs[2].path()).unwrap();
+        let error = RunLock::acquire(dirs[1].path(), dirs[2].path()).unwrap_err();
+        assert!(matches!(error, LockError::Held { holder: None, .. }), "{error}");
+    }
+
+    #[test]
+    fn a_run_that_was_killed_leaves_its_name() {
+        let work = tempfile::tempdir().unwrap();
+        assert_eq!(lock_state(work.path()).unwrap(), LockState::Free);
+        std::fs::write(work.path().join("pyxbackup.lock"), run(BackupKind::Full).render()).unwrap();
+        assert_eq!(lock_state(work.path()).unwrap(), LockState::Stale(run(BackupKind::Full)));
+    }
+}

@@ -1,0 +1,114 @@
+//! Facts about the server: what it is, which one it is, and where its data stands.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use xb_binlog::client::{Client, ClientError, ConnectOptions};
+use xb_catalog::manifest::{ServerIdentity, ServerRecord};
+use xb_core::settings::Settings;
+use xb_core::{Flavor, Version};
+use xb_pipeline::fs::{FsError, tree_bytes};
+
+use crate::option_file;
+use crate::surroundings::Surroundings;
+
+/// Where servers listen when nothing says otherwise, by distribution.
+const USUAL_SOCKETS: [&str; 4] =
+    ["/run/mysqld/mysqld.sock", "/var/lib/mysql/mysql.sock", "/tmp/mysql.sock", "/var/run/mysql/mysql.sock"];
+
+/// What is known of a server.
+#[derive(Clone, Debug)]
+pub(crate) struct ServerFacts {
+    /// What goes into the manifest.
+    pub(crate) record: ServerRecord,
+    /// How it was reached.
+    pub(crate) connection: ConnectOptions,
+    /// Bytes its data directory occupies; unknown when it cannot be read from here.
+    pub(crate) datadir_bytes: Option<u64>,
+    /// Whether it writes a binary log.
+    pub(crate) has_binlog: bool,
+}
+
+/// The server could not be asked, or its answer does not do.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// It did not answer.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// Its version cannot be read.
+    #[error("the server calls its version {text:?}, which cannot be read")]
+    Version {
+        /// What it says.
+        text: String,
+    },
+    /// An option file could not be read.
+    #[error(transparent)]
+    Fs(#[from] FsError),
+}
+
+/// How to reach the server: settings first, then option files, then the usual places.
+///
+/// # Errors
+/// [`FsError`] when an option file cannot be read.
+pub(crate) fn connection(settings: &Settings, around: &Surroundings) -> Result<ConnectOptions, FsError> {
+    let from_files = option_file::connect_options(&option_files(settings, around))?;
+    let named_host = settings.mysql_host.clone().filter(|host| host != "localhost");
+    let by_tcp = settings.mysql_sock.is_none() && named_host.is_some();
+    let usual = || USUAL_SOCKETS.iter().map(PathBuf::from).find(|path| path.exists());
+    let socket = settings.mysql_sock.clone().or(from_files.socket).or_else(usual).filter(|_| !by_tcp);
+    Ok(ConnectOptions {
+        socket,
+        host: named_host.or(from_files.host),
+        port: settings.mysql_port.or(from_files.port),
+        user: settings.mysql_user.clone().or(from_files.user).or_else(|| around.user.clone()),
+        password: settings.mysql_pass.clone().or(from_files.password),
+    })
+}
+
+/// The option files that count for this run.
+pub(crate) fn option_files(settings: &Settings, around: &Surroundings) -> Vec<PathBuf> {
+    settings.mysql_cnf.clone().map_or_else(|| around.default_option_files.clone(), |path| vec![path])
+}
+
+/// Asks the server.
+///
+/// # Errors
+/// [`ServerError`].
+pub(crate) fn facts(connection: ConnectOptions) -> Result<ServerFacts, ServerError> {
+    let variables = Client::connect(&connection)?.variables()?;
+    let record = record(&variables)?;
+    let datadir_bytes = tree_bytes(&record.identity.datadir).ok();
+    let has_binlog = text(&variables, "log_bin") == "ON";
+    Ok(ServerFacts { record, connection, datadir_bytes, has_binlog })
+}
+
+fn record(variables: &BTreeMap<String, String>) -> Result<ServerRecord, ServerError> {
+    let version_text = text(variables, "version").to_owned();
+    let version: Version =
+        version_text.parse().map_err(|_| ServerError::Version { text: version_text.clone() })?;
+    let datadir = PathBuf::from(text(variables, "datadir"));
+    let identity = ServerIdentity {
+        server_uuid: Some(text(variables, "server_uuid").to_owned()).filter(|uuid| !uuid.is_empty()),
+        aria_uuid: aria_uuid(&datadir),
+        hostname: text(variables, "hostname").to_owned(),
+        datadir,
+        server_id: text(variables, "server_id").parse().unwrap_or(0),
+    };
+    let flavor = Flavor::of(&version_text, text(variables, "version_comment"));
+    Ok(ServerRecord { flavor, version_text, version, identity })
+}
+
+fn text<'a>(variables: &'a BTreeMap<String, String>, name: &str) -> &'a str {
+    variables.get(name).map_or("", String::as_str)
+}
+
+/// The UUID Aria gives a data directory when it is made: 16 bytes at offset 4 of its control file, behind the
+/// magic `fe fe 0c` and a version byte (seen on MariaDB 10.11).
+fn aria_uuid(datadir: &Path) -> Option<String> {
+    let mut head = [0; 20];
+    File::open(datadir.join("aria_log_control")).ok()?.read_exact(&mut head).ok()?;
+    let is_control_file = head[..3] == [0xfe, 0xfe, 0x0c];
+    is_control_file.then(|| head[4..].iter().map(|byte| format!("{byte:02x}")).collect())
+}

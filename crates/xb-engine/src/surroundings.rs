@@ -1,0 +1,47 @@
+//! What a run is given by whoever starts it: the library itself asks neither clock nor environment.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use xb_pipeline::cancel::CancelToken;
+use xb_pipeline::clock::{Clock, SystemClock};
+use xb_pipeline::monitor::{Monitor, Silent};
+
+/// Clock, listener, stop signal and search paths of a run.
+#[derive(Clone)]
+pub struct Surroundings {
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Hears what happens.
+    pub monitor: Arc<dyn Monitor>,
+    /// Ends the run early.
+    pub cancel: CancelToken,
+    /// Where programs are sought, in this order.
+    pub search_path: Vec<PathBuf>,
+    /// Option files read when no `mysql_cnf` is set, in the order in which later ones win.
+    pub default_option_files: Vec<PathBuf>,
+    /// The account used when nothing names one.
+    pub user: Option<String>,
+}
+
+impl Default for Surroundings {
+    /// The machine's clock, nobody listening, and the usual places of a Linux system.
+    fn default() -> Self {
+        let paths = |list: &[&str]| list.iter().map(PathBuf::from).collect();
+        Surroundings {
+            clock: Arc::new(SystemClock),
+            monitor: Arc::new(Silent),
+            cancel: CancelToken::new(),
+            search_path: paths(&[
+                "/usr/local/bin",
+                "/usr/bin",
+                "/bin",
+                "/usr/local/sbin",
+                "/usr/sbin",
+                "/sbin",
+            ]),
+            default_option_files: paths(&["/etc/my.cnf", "/etc/mysql/my.cnf"]),
+            user: None,
+        }
+    }
+}
