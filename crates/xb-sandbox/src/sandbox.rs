@@ -1,0 +1,233 @@
+//! What a private server is to be like, before it runs.
+
+use std::fs;
+use std::io;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tempfile::TempDir;
+use xb_pipeline::fs::{FsError, create_dir_private};
+use xb_pipeline::process::{Invocation, describe};
+
+use crate::binaries::Binaries;
+use crate::error::{SandboxError, tail};
+use crate::server::Server;
+
+/// How long it may take to fill an empty data directory.
+const INITIALISE_LIMIT: Duration = Duration::from_secs(300);
+/// The longest path a socket can have: 108 bytes with the zero behind it.
+const SOCKET_PATH_BYTES: usize = 107;
+
+/// Small and fast to start, and nothing of it shared. A value set with [`Sandbox::option`] comes later on
+/// the command line and so wins.
+///
+/// `innodb-flush-log-at-trx-commit=2` hands every commit to the system, so that nothing committed is lost
+/// when the server alone is killed, without waiting for the disk.
+const DEFAULTS: [&str; 12] = [
+    "--skip-name-resolve",
+    "--performance-schema=OFF",
+    "--character-set-server=utf8mb4",
+    "--innodb-buffer-pool-size=64M",
+    "--innodb-log-file-size=48M",
+    "--innodb-flush-log-at-trx-commit=2",
+    "--innodb-buffer-pool-dump-at-shutdown=OFF",
+    "--innodb-buffer-pool-load-at-startup=OFF",
+    "--sync-binlog=0",
+    "--binlog-format=ROW",
+    "--server-id=1",
+    "--max-allowed-packet=1G",
+];
+
+/// A private server to be. Everything it owns is below one directory: the data directory `data`, `error.log`,
+/// the socket (or, where the path is too long for one, a short temporary directory for it) and `tmp`.
+#[derive(Clone, Debug)]
+pub struct Sandbox {
+    directory: PathBuf,
+    binaries: Option<Binaries>,
+    options: Vec<String>,
+    on_network: bool,
+}
+
+impl Sandbox {
+    /// A sandbox in a directory of its own, which is created when it is not there.
+    #[must_use]
+    pub fn new(directory: impl Into<PathBuf>) -> Self {
+        Sandbox { directory: directory.into(), binaries: None, options: Vec::new(), on_network: false }
+    }
+
+    /// Uses these programs instead of those found in the usual places.
+    #[must_use]
+    pub fn binaries(mut self, binaries: Binaries) -> Self {
+        self.binaries = Some(binaries);
+        self
+    }
+
+    /// Sets a server option: `option("log-bin", "mysql-bin")`.
+    #[must_use]
+    pub fn option(mut self, name: &str, value: impl std::fmt::Display) -> Self {
+        self.options.push(format!("--{name}={value}"));
+        self
+    }
+
+    /// Sets a server option that has no value: `flag("skip-grant-tables")`.
+    #[must_use]
+    pub fn flag(mut self, name: &str) -> Self {
+        self.options.push(format!("--{name}"));
+        self
+    }
+
+    /// Lets the server listen on a free TCP port of 127.0.0.1 ([`Server::port`]), beside its socket.
+    #[must_use]
+    pub fn on_network(mut self) -> Self {
+        self.on_network = true;
+        self
+    }
+
+    /// Fills a new data directory and starts the server on it. Its `root` has no password.
+    ///
+    /// # Errors
+    /// [`SandboxError::NotEmpty`] when there is data already, else what kept the server from running.
+    pub fn initialise(self) -> Result<Server, SandboxError> {
+        let datadir = self.directory.join("data");
+        create_dir_private(&datadir)?;
+        let mut entries = fs::read_dir(&datadir).map_err(FsError::on("read directory", &datadir))?;
+        if entries.next().is_some() {
+            return Err(SandboxError::NotEmpty { directory: datadir });
+        }
+        let binaries = self.programs()?;
+        install(&binaries, &absolute(&datadir)?, &self.options)?;
+        self.start_on(datadir)
+    }
+
+    /// Starts the server on an existing data directory, such as a restored backup. The files in it have to
+    /// belong to the user we run as.
+    ///
+    /// # Errors
+    /// What kept the server from running, with the end of its error log.
+    pub fn start_on(self, datadir: impl Into<PathBuf>) -> Result<Server, SandboxError> {
+        let binaries = self.programs()?;
+        let directory = prepare(&self.directory)?;
+        let datadir = absolute(&datadir.into())?;
+        let (socket, socket_home) = socket_path(&directory)?;
+        let port = if self.on_network { Some(free_port()?) } else { None };
+        let mut invocation = Invocation::new(&binaries.server)
+            .arg("--no-defaults")
+            .arg(format!("--datadir={}", datadir.display()))
+            .arg(format!("--socket={}", socket.display()))
+            .arg(format!("--pid-file={}", directory.join("server.pid").display()))
+            .arg(format!("--tmpdir={}", directory.join("tmp").display()))
+            .args(DEFAULTS)
+            .args(user())
+            .args(&self.options);
+        invocation = match port {
+            Some(port) => invocation.arg("--bind-address=127.0.0.1").arg(format!("--port={port}")),
+            None => invocation.arg("--skip-networking"),
+        };
+        let log = directory.join("error.log");
+        let mut server = Server::new(invocation, binaries, datadir, log, (socket, socket_home), port);
+        server.start()?;
+        Ok(server)
+    }
+
+    fn programs(&self) -> Result<Binaries, SandboxError> {
+        self.binaries.clone().map_or_else(|| Binaries::find(&[]), Ok)
+    }
+}
+
+/// Creates what the server expects to be there, and gives the directory's absolute path: the server changes
+/// into its data directory.
+fn prepare(directory: &Path) -> Result<PathBuf, SandboxError> {
+    create_dir_private(&directory.join("tmp"))?;
+    absolute(directory)
+}
+
+fn absolute(path: &Path) -> Result<PathBuf, SandboxError> {
+    Ok(fs::canonicalize(path).map_err(FsError::on("open", path))?)
+}
+
+/// The server refuses to run as root unless told to.
+fn user() -> Option<&'static str> {
+    rustix::process::geteuid().is_root().then_some("--user=root")
+}
+
+fn install(binaries: &Binaries, datadir: &Path, options: &[String]) -> Result<(), SandboxError> {
+    // The script does not quote its variables: it gets a path it can handle.
+    let plain = temporary_directory(&std::env::temp_dir())?;
+    let link = plain.path().join("data");
+    std::os::unix::fs::symlink(datadir, &link).map_err(FsError::on("create link", &link))?;
+    // Those decide about files for their whole life, such as the page size; the others may name files that
+    // are only there later.
+    let lasting = options.iter().filter(|o| o.starts_with("--innodb") || o.starts_with("--lower-case"));
+    let output = Invocation::new(&binaries.install_db)
+        .arg("--no-defaults")
+        .arg(format!("--datadir={}", link.display()))
+        // Not the shared one: every server that starts removes the temporary tables it finds in its own.
+        .arg(format!("--tmpdir={}", plain.path().display()))
+        .args(["--auth-root-authentication-method=normal", "--skip-test-db"])
+        .args(DEFAULTS.iter().filter(|option| option.starts_with("--innodb")))
+        .args(["--skip-name-resolve"])
+        .args(user())
+        .args(lasting)
+        .output(INITIALISE_LIMIT)?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(SandboxError::Program {
+        program: "mariadb-install-db".to_owned(),
+        about: datadir.to_owned(),
+        how: describe(output.status),
+        tail: tail(&format!("{}{}", output.stdout, output.stderr)),
+    })
+}
+
+/// Where the socket goes, and the temporary directory that has to live as long as it, if any.
+fn socket_path(directory: &Path) -> Result<(PathBuf, Option<TempDir>), SandboxError> {
+    const NAME: &str = "server.sock";
+    let fits = |path: &Path| path.as_os_str().len() <= SOCKET_PATH_BYTES;
+    let own = directory.join(NAME);
+    if fits(&own) {
+        return Ok((own, None));
+    }
+    let mut home = temporary_directory(&std::env::temp_dir())?;
+    if !fits(&home.path().join(NAME)) {
+        home = temporary_directory(Path::new("/tmp"))?;
+    }
+    Ok((home.path().join(NAME), Some(home)))
+}
+
+fn temporary_directory(parent: &Path) -> Result<TempDir, SandboxError> {
+    let system = |source| SandboxError::System { what: "temporary directory", source };
+    tempfile::Builder::new().prefix("xb-").tempdir_in(parent).map_err(system)
+}
+
+/// A port nobody listens on at this moment. The kernel gives them out in a wide range, so that another
+/// process gets the same one only by a rare chance.
+fn free_port() -> Result<u16, SandboxError> {
+    let bound: io::Result<u16> =
+        TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|l| Ok(l.local_addr()?.port()));
+    bound.map_err(|source| SandboxError::System { what: "free TCP port", source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_too_long_for_a_socket_is_replaced_by_a_short_one() {
+        let (short, home) = socket_path(Path::new("/tmp/x")).unwrap();
+        assert_eq!((short, home.is_none()), (PathBuf::from("/tmp/x/server.sock"), true));
+        let at_limit = format!("/{}", "x".repeat(SOCKET_PATH_BYTES - "//server.sock".len()));
+        assert!(socket_path(Path::new(&at_limit)).unwrap().1.is_none());
+        let (path, home) = socket_path(Path::new(&(at_limit + "x"))).unwrap();
+        assert!(path.as_os_str().len() <= SOCKET_PATH_BYTES && home.is_some(), "{path:?}");
+    }
+
+    #[test]
+    fn data_that_is_there_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        create_dir_private(&dir.path().join("data/mysql")).unwrap();
+        let error = Sandbox::new(dir.path()).initialise().err().unwrap();
+        assert!(matches!(error, SandboxError::NotEmpty { .. }), "{error}");
+    }
+}
