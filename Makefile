@@ -1,0 +1,23 @@
+# The two commands: `make demo` shows it, `make test` proves it. `make bench` measures.
+CARGO ?= cargo
+export PATH := $(CURDIR)/target/tools/bin:$(PATH):/usr/sbin:/sbin
+
+.PHONY: demo test bench
+
+demo:
+	@scripts/install-deps --for demo
+	$(CARGO) build --release --quiet -p pyxbackup-cli -p xtask
+	@target/release/xtask demo
+
+test:
+	@scripts/install-deps --for test
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --quiet -- -D warnings
+	cargo-deny --all-features check --hide-inclusion-graph bans licenses sources
+	$(CARGO) build --workspace --all-targets --quiet
+	$(CARGO) test --workspace --quiet
+
+bench:
+	@scripts/install-deps --for bench
+	$(CARGO) build --release --quiet -p pyxbackup-cli -p xtask
+	@target/release/xtask bench
