@@ -6,8 +6,8 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 /// Takes items from `produce` until it gives `None`, works on them on `threads` threads, and hands the
 /// results to `consume` in the order of the items.
 ///
-/// `produce` runs on the caller's thread, `consume` on one of its own. At most `3 × threads + 2` items are
-/// under way, so memory is bounded by that many items and results. `make_worker` is called once a thread:
+/// `produce` runs on the caller's thread, `consume` on one of its own. At most `threads + 4` items are under
+/// way, so memory is bounded by that many items and results. `make_worker` is called once a thread:
 /// a worker keeps what is dear to make, such as a compressor.
 ///
 /// # Errors
@@ -27,7 +27,7 @@ where
 {
     let threads = threads.max(1);
     let (jobs, job_queue) = bounded::<(I, Sender<Result<O, E>>)>(threads);
-    let (promises, promise_queue) = bounded::<Receiver<Result<O, E>>>(2 * threads);
+    let (promises, promise_queue) = bounded::<Receiver<Result<O, E>>>(threads + 2);
     std::thread::scope(|scope| {
         for _ in 0..threads {
             let job_queue = job_queue.clone();

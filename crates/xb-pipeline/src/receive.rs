@@ -219,7 +219,7 @@ fn take_archive(
 ) -> Result<Vec<ObjectReceipt>, ReceiveError> {
     // A level that does not exist is found here, not in a thread.
     BlockCompressor::new(compression).map_err(ReceiveError::Compress)?;
-    let pool = BufferPool::new(4 * threads + 4);
+    let pool = BufferPool::new(2 * threads + 8);
     let mut file = DigestFile::create(path)?;
     let produce = || {
         let mut block = pool.take();

@@ -9,7 +9,7 @@ use std::io::{self, BufRead, BufReader, Chain, Cursor, Read};
 use super::compress::{GZIP_SUBFIELD, GZIP_TRAILER_BYTES};
 
 /// A part larger than this, compressed or not, is read as a stream instead: memory stays bounded.
-const PART_LIMIT: usize = 8 * 1024 * 1024;
+const PART_LIMIT: usize = 4 * 1024 * 1024;
 /// Size of reads from the file.
 const READ_BYTES: usize = 256 * 1024;
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
