@@ -9,7 +9,7 @@ use xb_binlog::client::{Client, ClientError, ConnectOptions};
 use xb_catalog::manifest::{ServerIdentity, ServerRecord};
 use xb_core::settings::Settings;
 use xb_core::{Flavor, Version};
-use xb_pipeline::fs::{FsError, tree_bytes};
+use xb_pipeline::fs::{FsError, tree_bytes_where};
 
 use crate::option_file;
 use crate::surroundings::Surroundings;
@@ -25,7 +25,7 @@ pub(crate) struct ServerFacts {
     pub(crate) record: ServerRecord,
     /// How it was reached.
     pub(crate) connection: ConnectOptions,
-    /// Bytes its data directory occupies; unknown when it cannot be read from here.
+    /// Bytes its tables occupy; unknown when its data directory cannot be read from here.
     pub(crate) datadir_bytes: Option<u64>,
     /// Whether it writes a binary log.
     pub(crate) has_binlog: bool,
@@ -79,9 +79,21 @@ pub(crate) fn option_files(settings: &Settings, around: &Surroundings) -> Vec<Pa
 pub(crate) fn facts(connection: ConnectOptions) -> Result<ServerFacts, ServerError> {
     let variables = Client::connect(&connection)?.variables()?;
     let record = record(&variables)?;
-    let datadir_bytes = tree_bytes(&record.identity.datadir).ok();
+    let datadir_bytes = tree_bytes_where(&record.identity.datadir, |name| is_copied(name, &variables)).ok();
     let has_binlog = text(&variables, "log_bin") == "ON";
     Ok(ServerFacts { record, connection, datadir_bytes, has_binlog })
+}
+
+/// Whether engines copy a file or directory of this name. Logs are not tables, and what is temporary is not
+/// kept.
+fn is_copied(name: &str, variables: &BTreeMap<String, String>) -> bool {
+    let is_log_of = |variable: &str| {
+        let base = text(variables, variable).rsplit('/').next().unwrap_or_default();
+        !base.is_empty() && name.starts_with(base)
+    };
+    let is_log = ["log_bin_basename", "relay_log_basename"].into_iter().any(is_log_of);
+    let is_redo = name.starts_with("ib_logfile") || name == "#innodb_redo";
+    !(is_log || is_redo || name.starts_with("ibtmp") || name == "#innodb_temp")
 }
 
 fn record(variables: &BTreeMap<String, String>) -> Result<ServerRecord, ServerError> {
@@ -111,4 +123,20 @@ fn aria_uuid(datadir: &Path) -> Option<String> {
     File::open(datadir.join("aria_log_control")).ok()?.read_exact(&mut head).ok()?;
     let is_control_file = head[..3] == [0xfe, 0xfe, 0x0c];
     is_control_file.then(|| head[4..].iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn logs_do_not_count_as_data() {
+        let variables = BTreeMap::from([("log_bin_basename".to_owned(), "/data/mysql-bin".to_owned())]);
+        for name in ["mysql-bin.000001", "ib_logfile0", "ibtmp1", "#innodb_redo"] {
+            assert!(!is_copied(name, &variables), "{name}");
+        }
+        for name in ["mysql", "ibdata1", "relay-bin.000001"] {
+            assert!(is_copied(name, &variables), "{name}");
+        }
+    }
 }

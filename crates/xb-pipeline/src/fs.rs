@@ -120,6 +120,14 @@ pub fn free_bytes(path: &Path) -> Result<u64, FsError> {
 /// # Errors
 /// [`FsError`] when the directory itself cannot be read.
 pub fn tree_bytes(root: &Path) -> Result<u64, FsError> {
+    tree_bytes_where(root, |_| true)
+}
+
+/// The same for the files and directories whose names `counts` accepts.
+///
+/// # Errors
+/// [`FsError`] when the directory itself cannot be read.
+pub fn tree_bytes_where(root: &Path, counts: impl Fn(&str) -> bool) -> Result<u64, FsError> {
     let mut pending = vec![root.to_owned()];
     let mut bytes = 0;
     let mut first = true;
@@ -130,7 +138,7 @@ pub fn tree_bytes(root: &Path) -> Result<u64, FsError> {
             Err(_) => continue,
         };
         first = false;
-        for entry in entries.flatten() {
+        for entry in entries.flatten().filter(|entry| counts(&entry.file_name().to_string_lossy())) {
             match entry.file_type() {
                 Ok(kind) if kind.is_dir() => pending.push(entry.path()),
                 Ok(kind) if kind.is_file() => bytes += entry.metadata().map_or(0, |meta| occupied(&meta)),

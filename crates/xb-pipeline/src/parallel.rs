@@ -133,7 +133,7 @@ mod tests {
         };
         let worker = ordered(2, numbers(1000), || fail_at(7, "work"), |_| Ok(()));
         assert_eq!(worker, Err("work".to_owned()));
-        let mut consume = fail_at(9, "consume");
+        let consume = fail_at(9, "consume");
         let consumer = ordered(2, numbers(u32::MAX - 1), || |n: u32| Ok(n), move |n| consume(n).map(|_| ()));
         assert_eq!(consumer, Err("consume".to_owned()));
         let mut produce = fail_at(5, "produce");

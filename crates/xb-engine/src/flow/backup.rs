@@ -41,7 +41,9 @@ pub(crate) fn run(engine: &Engine, kind: BackupKind) -> Result<BackupReport, Eng
     phases.begin(Phase::Probe, "asking server and engine", None);
     let facts = server::facts(server::connection(&engine.settings, &engine.around)?)?;
     if !facts.has_binlog {
-        engine.monitor().warn("the server writes no binary log: nothing later than the backup can be recovered");
+        engine
+            .monitor()
+            .warn("the server writes no binary log: nothing later than the backup can be recovered");
     }
     let (tool, mismatch) = choose_tool(engine, &facts)?;
     let catalog = Catalog::scan(store)?;
@@ -240,7 +242,7 @@ fn options(engine: &Engine, command: &Invocation, form: Form) -> OptionsRecord {
     let mut settings = BTreeMap::new();
     settings.insert("compress".to_owned(), u8::from(form != Form::Tree).to_string());
     if let Form::Archive { compression, threads } = form {
-        settings.insert("compression".to_owned(), format!("{compression:?}").to_lowercase());
+        settings.insert("compression".to_owned(), compression.to_string());
         settings.insert("compress_threads".to_owned(), threads.to_string());
     }
     OptionsRecord {

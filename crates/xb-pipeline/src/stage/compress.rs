@@ -4,6 +4,7 @@
 //! compress and, later, decompress. Members and frames in a row are what `gzip` and `zstd` read as one
 //! stream (RFC 1952 section 2.2, RFC 8878 section 3.1).
 
+use std::fmt;
 use std::io;
 
 use libdeflater::{CompressionLvl, Compressor, Crc};
@@ -29,6 +30,16 @@ pub enum Compression {
     Gzip(i32),
     /// zstd frames at this level (-7 to 19), with a content checksum.
     Zstd(i32),
+}
+
+impl fmt::Display for Compression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Compression::None => f.write_str("none"),
+            Compression::Gzip(level) => write!(f, "gzip level {level}"),
+            Compression::Zstd(level) => write!(f, "zstd level {level}"),
+        }
+    }
 }
 
 impl From<Compression> for StreamCompression {
