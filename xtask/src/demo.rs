@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use comfy_table::{Table, presets};
 use xb_catalog::manifest::Manifest;
 use xb_core::{BinlogCoord, Secret};
 use xb_sandbox::{Dataset, Sandbox, Server, Writer, dataset, oracle};
@@ -103,8 +102,7 @@ fn newest(home: &Path) -> Result<(Manifest, PathBuf), Failure> {
 fn compare(source: &Server, copy: &Server, coordinate: &BinlogCoord, home: &Path) -> Outcome {
     let replayed = oracle::at(source.binaries(), &source.binary_logs()?, coordinate, home.join("oracle"))?;
     let (expected, found) = (replayed.checksums()?, copy.checksums()?);
-    let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+    let mut table = crate::new_table();
     table.set_header(["table", "by the binary logs", "restored", ""]);
     let names: BTreeMap<&String, ()> = expected.keys().chain(found.keys()).map(|name| (name, ())).collect();
     let mut differences = 0;

@@ -25,6 +25,14 @@ fn main() -> ExitCode {
     }
 }
 
+/// A table with a line below its head and none between rows.
+fn new_table() -> comfy_table::Table {
+    use comfy_table::{LineStyle, TableStyle};
+    let mut table = comfy_table::Table::new();
+    table.load_style(TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─')));
+    table
+}
+
 /// The program under test: built beside this one.
 fn pyxbackup() -> Result<std::path::PathBuf, Box<dyn std::error::Error>> {
     let program = std::env::current_exe()?.with_file_name("pyxbackup");

@@ -3,7 +3,6 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use comfy_table::{Table, presets};
 use xb_pipeline::process::Invocation;
 use xb_sandbox::{Binaries, Dataset, Sandbox, Server};
 
@@ -133,8 +132,7 @@ const PAIRS: [(&str, &[&str]); 3] = [
 
 fn table(contenders: &[Contender], results: &[Vec<Measured>]) -> String {
     let of = |name: &str| contenders.iter().position(|c| c.name == name).map(|index| &results[index]);
-    let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+    let mut table = crate::new_table();
     table.set_header([
         "command",
         "median s",
