@@ -6,22 +6,22 @@ use std::path::PathBuf;
 
 use xb_core::settings::{self, Layer, Origin, Resolved};
 
-use crate::args::{Command, Typed};
+use crate::args::{Command, StatusFormat, Typed};
 use crate::compat;
 use crate::error::CliError;
 use crate::files;
 
 /// Everything a command is called with.
 pub(crate) struct Call {
-    /// Settings, their origins, warnings and notes. Warnings and notes have been printed already.
+    /// Settings, their origins, warnings and notes.
     pub(crate) resolved: Resolved,
+    /// Warnings of all kinds and notes, printed already; for the log of the run.
+    pub(crate) remarks: Vec<String>,
     /// The configuration file that was read.
     pub(crate) config: Option<PathBuf>,
     /// Print nothing but what was asked for.
-    #[expect(dead_code, reason = "for the commands that report on their way")]
     pub(crate) quiet: bool,
     /// Print more.
-    #[expect(dead_code, reason = "for the commands that report on their way")]
     pub(crate) debug: bool,
     /// Print results as JSON.
     pub(crate) json: bool,
@@ -48,11 +48,16 @@ pub(crate) fn prepare(typed: Typed, err: &mut dyn Write) -> Result<(Call, Comman
     let resolved =
         settings::resolve(&layers, task).map_err(|error| CliError::settings(error, config.clone()))?;
     warnings.extend(resolved.warnings.iter().map(ToString::to_string));
-    if !typed.quiet {
+    // A monitoring system would take remarks for the answer.
+    let is_for_machines =
+        matches!(typed.command, Command::Status { format: StatusFormat::Nagios | StatusFormat::Zabbix });
+    if !typed.quiet && !is_for_machines {
         // A closed standard error must not keep a backup from being taken.
         let _ = say(err, "warning", &warnings).and_then(|()| say(err, "note", &resolved.notes));
     }
-    let call = Call { resolved, config, quiet: typed.quiet, debug: typed.debug, json: typed.json };
+    let remarks = warnings.iter().chain(&resolved.notes).cloned().collect();
+    let Typed { quiet, debug, json, .. } = typed;
+    let call = Call { resolved, remarks, config, quiet, debug, json };
     Ok((call, typed.command))
 }
 

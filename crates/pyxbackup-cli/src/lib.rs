@@ -1,8 +1,10 @@
 //! The command line of pyxbackup: arguments, files, terminal and exit codes. What it does is in `xb-engine`.
 //!
 //! A run goes one way: arguments as typed ([`args`]) → configuration file ([`files`]) → settings ready for
-//! use ([`call`]) → command ([`commands`]) → exit code ([`exit`]). Errors of all of these end in one place
-//! ([`error`]), which adds what to do about them.
+//! use ([`call`]) → command ([`commands`]) → exit code ([`exit`]). Commands that do work hand it to the library
+//! with all that belongs to this process around it ([`wire`]): what the run tells ([`monitor`], [`runlog`]),
+//! signals that end it ([`signals`]), the environment ([`env`]). What it answers becomes text in [`render`].
+//! Errors of all of these end in one place ([`error`]), which adds what to do about them.
 
 mod args;
 mod call;
@@ -12,13 +14,18 @@ mod env;
 mod error;
 mod exit;
 mod files;
+mod monitor;
+mod render;
+mod runlog;
+mod signals;
+mod wire;
 
 use std::ffi::OsString;
 use std::io::Write;
 
 pub use exit::Exit;
 
-use args::Parsed;
+use args::{Command, Parsed};
 use error::CliError;
 
 /// Runs pyxbackup with these arguments (the first is the program's own name) on this process's standard
@@ -27,7 +34,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
     run_with(args, &mut std::io::stdout(), &mut std::io::stderr()).code()
 }
 
-/// [`run`] with other places to print to.
+/// [`run`] with other places for results and errors. What a run tells on its way goes to this process's
+/// standard error all the same.
 pub fn run_with(args: impl IntoIterator<Item = OsString>, out: &mut dyn Write, err: &mut dyn Write) -> Exit {
     let args: Vec<OsString> = args.into_iter().collect();
     let mut wants_json = args::looks_for_json(&args);
@@ -35,7 +43,15 @@ pub fn run_with(args: impl IntoIterator<Item = OsString>, out: &mut dyn Write, e
         Parsed::Text(text) => print(out, &text),
         Parsed::Typed(typed) => {
             wants_json = typed.wants_json();
-            call::prepare(*typed, err).and_then(|(call, command)| commands::dispatch(&call, command, out))
+            let asked = (typed.command, typed.json);
+            let done = call::prepare(*typed, err)
+                .and_then(|(call, command)| commands::dispatch(&call, command, out, err));
+            match asked {
+                (Command::Status { format }, json) => {
+                    done.or_else(|error| commands::status_unknown(error, format, json, out, err))
+                }
+                _ => done,
+            }
         }
     });
     match result {

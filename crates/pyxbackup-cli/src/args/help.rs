@@ -58,7 +58,7 @@ Examples:
   pyxbackup --compress --compress-with=zstd full
 
 The settings come from a configuration file; `pyxbackup config show` prints them. Exit code 0
-means that the backup is complete, checked and listed."
+means that the backup is complete, checked and listed. With --quiet only its name is printed."
         }
         Task::Incr => {
             "\
@@ -72,7 +72,10 @@ It builds on the newest complete backup. Exit code 16 means that there is no ful
 Examples:
   pyxbackup list
   pyxbackup list --format table
-  pyxbackup list --format json"
+  pyxbackup list --format json
+
+A backup is named after its start. What is broken or half-written, or builds on something that is,
+stands on lines of its own that begin with `# Broken:`, `# Incomplete:` or `# Running:`."
         }
         Task::Status => {
             "\
@@ -80,7 +83,8 @@ Examples:
   pyxbackup --status-format=nagios status
   pyxbackup --status-format=zabbix status
 
-Exit code 0: all is well; 1: someone should look; 2: someone must look."
+Exit code 0: all is well; 1: someone should look; 2: someone must look, also when
+nobody can tell how things stand."
         }
         Task::RestoreSet => {
             "\
@@ -89,7 +93,7 @@ Examples:
   pyxbackup --restore-backup=2026_11_22-14_28_07 --restore-dir=/restore restore-set
 
 The first restores the newest backup. The result is /restore/P_<name>, which appears when it is
-complete; what to do next is printed at the end."
+complete; what to do next is printed at the end. With --quiet only its path is printed."
         }
         Task::ConfigShow => {
             "\

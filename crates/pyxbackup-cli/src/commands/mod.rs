@@ -15,12 +15,20 @@ use crate::call::Call;
 use crate::error::CliError;
 use crate::exit::Exit;
 
-/// Runs a command. `status` answers with its own exit codes; all others end well or with an error.
-pub(crate) fn dispatch(call: &Call, command: Command, out: &mut dyn Write) -> Result<Exit, CliError> {
+pub(crate) use status::unknown as status_unknown;
+
+/// Runs a command: results to `out`, remarks to `err`. `status` answers with its own exit codes; all others
+/// end well or with an error.
+pub(crate) fn dispatch(
+    call: &Call,
+    command: Command,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> Result<Exit, CliError> {
     match command {
         Command::Full => backup::run(call, BackupKind::Full, out),
         Command::Incr => backup::run(call, BackupKind::Incremental, out),
-        Command::List { format } => list::run(call, format, out),
+        Command::List { format } => list::run(call, format, out, err),
         Command::Status { format } => status::run(call, format, out),
         Command::RestoreSet => restore_set::run(call, out),
         Command::ConfigShow { format } => config_show::run(call, format, out),
@@ -28,7 +36,8 @@ pub(crate) fn dispatch(call: &Call, command: Command, out: &mut dyn Write) -> Re
     }
 }
 
-/// For commands that are not connected yet.
-fn not_wired(command: &str) -> Result<Exit, CliError> {
-    Err(CliError::Internal(format!("{command} is not wired yet")))
+/// Prints a result.
+fn print(out: &mut dyn Write, text: &str) -> Result<Exit, CliError> {
+    out.write_all(text.as_bytes()).and_then(|()| out.flush())?;
+    Ok(Exit::Success)
 }

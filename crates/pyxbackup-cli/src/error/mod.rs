@@ -1,12 +1,16 @@
 //! Errors of a run: one type, one exit code each, and one place that prints them.
 
+mod engine;
+
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use xb_core::settings::{Problem, SettingsError};
+use xb_engine::EngineError;
 
 use crate::exit::Exit;
+use engine::Failure;
 
 /// Why a run ended early.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +27,9 @@ pub(crate) enum CliError {
     /// The settings cannot be used.
     #[error("{}", first_line(error))]
     Settings { error: SettingsError, config: Option<PathBuf> },
+    /// The work itself failed.
+    #[error("{}", .0.message())]
+    Engine(Box<Failure>),
     /// Printing failed.
     #[error("standard output: {0}")]
     Output(#[from] io::Error),
@@ -39,7 +46,16 @@ fn first_line(error: &SettingsError) -> String {
 #[derive(Serialize)]
 struct Message {
     message: String,
+    /// The last lines of an engine that failed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    engine_said: Vec<String>,
     hints: Vec<String>,
+}
+
+impl From<EngineError> for CliError {
+    fn from(error: EngineError) -> Self {
+        CliError::Engine(Box::new(Failure { error, hints: Vec::new(), log: None }))
+    }
 }
 
 impl CliError {
@@ -51,6 +67,22 @@ impl CliError {
         CliError::Settings { error, config }
     }
 
+    /// Adds a hint that needs more knowledge than the error holds.
+    pub(crate) fn with_hint(mut self, hint: String) -> Self {
+        if let CliError::Engine(failure) = &mut self {
+            failure.hints.push(hint);
+        }
+        self
+    }
+
+    /// Adds where the messages of the run are.
+    pub(crate) fn with_log(mut self, log: &Path) -> Self {
+        if let CliError::Engine(failure) = &mut self {
+            failure.log = Some(log.to_owned());
+        }
+        self
+    }
+
     /// The exit code. Every error has one.
     pub(crate) fn exit(&self) -> Exit {
         match self {
@@ -58,6 +90,7 @@ impl CliError {
             | CliError::NotInThisVersion { .. }
             | CliError::File { .. }
             | CliError::Settings { .. } => Exit::Fatal,
+            CliError::Engine(failure) => failure.exit(),
             CliError::Output(_) | CliError::Internal(_) => Exit::Unexpected,
         }
     }
@@ -69,6 +102,7 @@ impl CliError {
             CliError::NotInThisVersion { .. } => "not_in_this_version",
             CliError::File { .. } => "config_file",
             CliError::Settings { .. } => "settings",
+            CliError::Engine(failure) => failure.kind(),
             CliError::Output(_) => "output",
             CliError::Internal(_) => "internal",
         }
@@ -76,12 +110,18 @@ impl CliError {
 
     /// What there is to say: usually one message, for settings one per problem.
     fn messages(&self) -> Vec<Message> {
-        let one = |hints: Vec<String>| vec![Message { message: self.to_string(), hints }];
+        let one =
+            |hints: Vec<String>| vec![Message { message: self.to_string(), engine_said: Vec::new(), hints }];
         match self {
             CliError::Usage { hints, .. } => one(hints.clone()),
             CliError::NotInThisVersion { instead, .. } => one(vec![(*instead).to_owned()]),
             CliError::File { hint, .. } => one(vec![hint.clone()]),
             CliError::Settings { error, config } => settings_messages(&error.problems, config.is_some()),
+            CliError::Engine(failure) => vec![Message {
+                message: failure.message(),
+                engine_said: failure.said().to_vec(),
+                hints: failure.hints(),
+            }],
             CliError::Output(_) => one(Vec::new()),
             CliError::Internal(_) => one(vec!["this is a fault of pyxbackup: please report it".to_owned()]),
         }
@@ -89,7 +129,11 @@ impl CliError {
 }
 
 fn settings_messages(problems: &[Problem], has_config: bool) -> Vec<Message> {
-    let message = |problem: &Problem| Message { message: problem.to_string(), hints: vec![problem.remedy()] };
+    let message = |problem: &Problem| Message {
+        message: problem.to_string(),
+        engine_said: Vec::new(),
+        hints: vec![problem.remedy()],
+    };
     let mut messages: Vec<Message> = problems.iter().map(message).collect();
     let is_missing = problems.iter().any(|problem| matches!(problem, Problem::Missing { .. }));
     if let Some(last) = messages.last_mut().filter(|_| is_missing && !has_config) {
@@ -107,13 +151,20 @@ pub(crate) fn render(error: &CliError, json: bool, out: &mut dyn Write, err: &mu
 }
 
 fn render_text(error: &CliError, err: &mut dyn Write) -> io::Result<()> {
-    for Message { message, hints } in error.messages() {
-        writeln!(err, "pyxbackup: error: {message}")?;
-        for hint in hints {
-            writeln!(err, "  hint: {hint}")?;
-        }
-    }
+    // Each message begins at the margin, what belongs to it is indented.
+    let prefix = |line: &str| if line.starts_with(' ') { "" } else { "pyxbackup: error: " };
+    text(error).lines().try_for_each(|line| writeln!(err, "{}{line}", prefix(line)))?;
     err.flush()
+}
+
+/// The messages of an error, below each what the engine said and what to do.
+pub(crate) fn text(error: &CliError) -> String {
+    let of_message = |Message { message, engine_said, hints }: Message| {
+        let said = engine_said.into_iter().map(|line| format!("  engine: {line}\n"));
+        let hints = hints.into_iter().map(|hint| format!("  hint: {hint}\n"));
+        format!("{message}\n{}", said.chain(hints).collect::<String>())
+    };
+    error.messages().into_iter().map(of_message).collect()
 }
 
 fn render_json(error: &CliError, exit: Exit, out: &mut dyn Write) -> io::Result<()> {

@@ -1,0 +1,289 @@
+//! Errors of the engine room: the exit code, the words and the remedy of each.
+
+use std::io;
+use std::path::PathBuf;
+
+use xb_binlog::client::ClientError;
+use xb_catalog::plan::{BaseError, RestoreError};
+use xb_catalog::{ChainError, CommitError};
+use xb_engine::tool::ProbeError;
+use xb_engine::{EngineError, LastWords, LockError, ServerError, WrongBackup};
+use xb_pipeline::cancel::{CancelReason, Cancelled};
+use xb_pipeline::extract::ExtractError;
+use xb_pipeline::fs::FsError;
+use xb_pipeline::process::ProcessError;
+use xb_pipeline::receive::ReceiveError;
+
+use crate::exit::Exit;
+use crate::render::units;
+
+/// An error of the engine room with what only the command line knows.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) error: EngineError,
+    /// Advice beyond what the error itself gives rise to.
+    pub(crate) hints: Vec<String>,
+    /// The log of the run.
+    pub(crate) log: Option<PathBuf>,
+}
+
+impl Failure {
+    /// The exit code. One total match: a new error does not compile until it has one.
+    pub(super) fn exit(&self) -> Exit {
+        match &self.error {
+            EngineError::Cancelled(cancelled) => stopped(*cancelled),
+            EngineError::Lock(LockError::Held { .. }) => Exit::Locked,
+            EngineError::Base(BaseError::NoFull) => Exit::NoFull,
+            EngineError::Backup { source, .. } => of_receiving(source),
+            EngineError::Extract { source, .. } => of_extracting(source),
+            EngineError::Prepare { .. } => Exit::ApplyLog,
+            EngineError::Base(BaseError::OtherServer { .. } | BaseError::NoLsn { .. })
+            | EngineError::Server(_)
+            | EngineError::Probe(_)
+            | EngineError::Mismatch(_)
+            | EngineError::NotAsAsked { .. }
+            // Every child of a run is an engine.
+            | EngineError::Process(_) => Exit::Engine,
+            EngineError::Lock(LockError::Fs(_))
+            | EngineError::NotSet { .. }
+            | EngineError::Commit(_)
+            | EngineError::Restore(_)
+            | EngineError::TargetExists { .. }
+            | EngineError::RestoreRunning { .. }
+            | EngineError::NoSpace { .. }
+            | EngineError::Fs(_) => Exit::Fatal,
+        }
+    }
+
+    /// A word for programs that read errors.
+    pub(super) fn kind(&self) -> &'static str {
+        match &self.error {
+            EngineError::Cancelled(_) => "cancelled",
+            EngineError::Lock(_) => "lock",
+            EngineError::Base(_) => "base",
+            EngineError::Backup { .. } | EngineError::NotAsAsked { .. } => "backup",
+            EngineError::Extract { .. } => "extract",
+            EngineError::Prepare { .. } => "prepare",
+            EngineError::Server(_) => "server",
+            EngineError::Probe(_) | EngineError::Mismatch(_) | EngineError::Process(_) => "engine",
+            EngineError::NotSet { .. } => "settings",
+            EngineError::Commit(_) => "commit",
+            EngineError::Restore(_) => "restore",
+            EngineError::TargetExists { .. } | EngineError::RestoreRunning { .. } => "target",
+            EngineError::NoSpace { .. } => "space",
+            EngineError::Fs(_) => "files",
+        }
+    }
+
+    /// What happened, sizes in units for people.
+    pub(super) fn message(&self) -> String {
+        match &self.error {
+            EngineError::NoSpace { task, path, free_bytes, needed_bytes } => {
+                let (free, needed) = (units::bytes(*free_bytes), units::bytes(*needed_bytes));
+                format!("{}: {free} are free, {task} needs about {needed}", path.display())
+            }
+            error => error.to_string(),
+        }
+    }
+
+    /// The last lines of the engine, where it was the engine that failed.
+    pub(super) fn said(&self) -> &[String] {
+        self.last_words().map(|said| said.lines.as_slice()).unwrap_or_default()
+    }
+
+    fn last_words(&self) -> Option<&LastWords> {
+        match &self.error {
+            EngineError::Backup { said, .. } | EngineError::Prepare { said, .. } => Some(said),
+            _ => None,
+        }
+    }
+
+    /// What to do, the likeliest first.
+    pub(super) fn hints(&self) -> Vec<String> {
+        let known = self.last_words().and_then(|said| said.known);
+        let mut hints: Vec<String> = known.map(|known| known.advice().to_owned()).into_iter().collect();
+        hints.extend(self.hints.iter().cloned());
+        hints.extend(remedy(&self.error));
+        hints.extend(
+            self.log.as_ref().map(|log| format!("all messages of this run are in {}", log.display())),
+        );
+        hints
+    }
+}
+
+fn stopped(Cancelled(reason): Cancelled) -> Exit {
+    match reason {
+        CancelReason::Interrupt => Exit::Interrupted,
+        CancelReason::Terminate => Exit::Terminated,
+    }
+}
+
+fn of_receiving(error: &ReceiveError) -> Exit {
+    match error {
+        ReceiveError::Cancelled(cancelled) => stopped(*cancelled),
+        ReceiveError::Compress(_) => Exit::Compress,
+        ReceiveError::Engine { .. }
+        | ReceiveError::NoSuccessLine
+        | ReceiveError::Check(_)
+        | ReceiveError::Read(_)
+        | ReceiveError::Fs(_)
+        | ReceiveError::Process(_) => Exit::Engine,
+    }
+}
+
+fn of_extracting(error: &ExtractError) -> Exit {
+    match error {
+        ExtractError::Cancelled(cancelled) => stopped(*cancelled),
+        ExtractError::Fs(_)
+        | ExtractError::Archive { .. }
+        | ExtractError::Check { .. }
+        | ExtractError::Digest { .. } => Exit::Extract,
+    }
+}
+
+fn remedy(error: &EngineError) -> Option<String> {
+    let text = match error {
+        EngineError::NotSet { key } => {
+            return Some(format!("set {key} in the configuration file or give its option"));
+        }
+        EngineError::Cancelled(_) => "nothing was left behind; run the same again when it suits",
+        EngineError::Lock(LockError::Held { .. }) => {
+            "wait until that run has ended, or end it; `pyxbackup status` tells when it has been running too long"
+        }
+        EngineError::Lock(LockError::Fs(error)) | EngineError::Fs(error) => return Some(of_file(error)),
+        EngineError::Server(error) => return Some(of_server(error)),
+        EngineError::Probe(error) => of_probing(error),
+        EngineError::Mismatch(_) => {
+            "install the engine that fits, name its directory with --engine-dir, or give \
+             --allow-version-mismatch to go on at your own risk"
+        }
+        EngineError::Base(error) => of_base(error),
+        EngineError::Backup { source, .. } => return of_backup(source),
+        EngineError::NotAsAsked { problem } => of_wrong_backup(problem),
+        EngineError::Commit(CommitError::Fs(error)) => return Some(of_file(error)),
+        EngineError::Commit(CommitError::Manifest(_)) => "use paths in UTF-8 for stor_dir and data directory",
+        EngineError::Restore(error) => of_restore(error),
+        EngineError::TargetExists { .. } => "remove it, or choose another place with --restore-dir",
+        EngineError::RestoreRunning { .. } => "wait until it has ended, or choose another --restore-dir",
+        EngineError::NoSpace { .. } => "free space there, or choose another place with --restore-dir",
+        EngineError::Extract { source, .. } => return of_unpacking(source),
+        EngineError::Prepare { .. } => {
+            "try once more with a larger --prepare-memory; if it fails again, restore an earlier backup"
+        }
+        EngineError::Process(error) => of_process(error),
+    };
+    Some(text.to_owned())
+}
+
+fn of_file(error: &FsError) -> String {
+    let path = error.path.display();
+    match error.source.kind() {
+        _ if error.is_full() => format!("free space on the file system of {path}"),
+        io::ErrorKind::NotFound => format!("see whether {path} is the right path, and mounted"),
+        io::ErrorKind::PermissionDenied => format!("run as a user who may use {path}"),
+        io::ErrorKind::ReadOnlyFilesystem => format!("mount the file system of {path} for writing"),
+        _ => format!("see what is wrong with {path}"),
+    }
+}
+
+fn of_server(error: &ServerError) -> String {
+    match error {
+        ServerError::Client(ClientError::Connect { reason, .. }) if reason.contains("Access denied") => {
+            "check mysql_user and mysql_pass; `pyxbackup config show` tells where they come from".to_owned()
+        }
+        ServerError::Client(ClientError::Connect { .. }) => {
+            "see whether the server runs, and check mysql_sock, or mysql_host and mysql_port; \
+             `pyxbackup config show` tells where they come from"
+                .to_owned()
+        }
+        ServerError::Client(ClientError::Query { .. }) => {
+            "use an account with the privileges a backup needs".to_owned()
+        }
+        ServerError::Version { .. } => "only MySQL, Percona Server and MariaDB can be backed up".to_owned(),
+        ServerError::Fs(error) => of_file(error),
+    }
+}
+
+fn of_probing(error: &ProbeError) -> &'static str {
+    match error {
+        ProbeError::NotFound { .. } | ProbeError::InnobackupexMissing { .. } => {
+            "install the engine (Debian and Ubuntu: mariadb-backup for MariaDB), or name its directory with \
+             --engine-dir"
+        }
+        ProbeError::NoVersion { .. } => "run it with --version to see what is wrong with it",
+        ProbeError::UnknownVersion { .. } => "install a version that is known, or a newer pyxbackup",
+        ProbeError::Process(error) => of_process(error),
+    }
+}
+
+fn of_process(error: &ProcessError) -> &'static str {
+    match error {
+        ProcessError::Start { .. } => "see whether it may be executed, and runs with --version",
+        ProcessError::Wait { .. } => "try again",
+        ProcessError::TimedOut { .. } => "run it with --version to see why it hangs",
+    }
+}
+
+fn of_base(error: &BaseError) -> &'static str {
+    match error {
+        BaseError::NoFull => "take a full backup first: `pyxbackup full`",
+        BaseError::OtherServer { .. } => {
+            "take a new full backup of this server (`pyxbackup full`), or give each server a stor_dir of its own"
+        }
+        BaseError::NoLsn { .. } => "take a new full backup: `pyxbackup full`",
+    }
+}
+
+fn of_backup(error: &ReceiveError) -> Option<String> {
+    match error {
+        ReceiveError::Fs(error) => Some(of_file(error)),
+        ReceiveError::Process(error) => Some(of_process(error).to_owned()),
+        ReceiveError::Compress(_) => Some("check compress_with and compress_level".to_owned()),
+        // What the engine said, and what that is known to mean, stands there already.
+        ReceiveError::Cancelled(_)
+        | ReceiveError::Engine { .. }
+        | ReceiveError::NoSuccessLine
+        | ReceiveError::Check(_)
+        | ReceiveError::Read(_) => None,
+    }
+}
+
+fn of_wrong_backup(problem: &WrongBackup) -> &'static str {
+    match problem {
+        WrongBackup::Metadata(_) => {
+            "see whether this engine fits the server: `pyxbackup --debug full` shows both"
+        }
+        WrongBackup::Kind { .. } => "remove options from extra_ibx_options that change what is backed up",
+        WrongBackup::Gap { .. } => "take a new full backup: `pyxbackup full`",
+    }
+}
+
+fn of_restore(error: &RestoreError) -> &'static str {
+    match error {
+        RestoreError::Chain(ChainError::NoSuchBackup { .. }) => "`pyxbackup list` prints the names there are",
+        RestoreError::Chain(
+            ChainError::FullMissing { .. }
+            | ChainError::MemberBroken { .. }
+            | ChainError::MemberMissing { .. },
+        ) => {
+            "choose a backup with an unbroken chain: `pyxbackup list --format table` shows the state of each"
+        }
+        RestoreError::NothingToRestore => "check stor_dir; `pyxbackup list` prints what is there",
+        RestoreError::Form { .. } => "unpack it with the tools that made it",
+    }
+}
+
+fn of_unpacking(error: &ExtractError) -> Option<String> {
+    match error {
+        ExtractError::Fs(error) => Some(of_file(error)),
+        ExtractError::Cancelled(_) => None,
+        ExtractError::Archive { .. } | ExtractError::Check { .. } | ExtractError::Digest { .. } => Some(
+            "the archive was damaged after it was written: get it from a copy of the store, or restore a \
+             backup that does not need it"
+                .to_owned(),
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,57 @@
+//! `list` as the Python tool printed it. Scripts read these lines: what does not count stands on lines that
+//! tool never printed.
+
+use xb_catalog::{BackupRecord, BackupSet};
+use xb_engine::ListReport;
+
+use super::verdict::{Unfinished, broken};
+
+/// The lines, newest set first.
+pub(crate) fn lines(report: &ListReport) -> String {
+    let catalog = &report.catalog;
+    let sets = || catalog.sets.iter().rev();
+    let mut lines: Vec<String> = sets().filter_map(good).collect();
+    lines.extend(copies("Weekly", &catalog.weekly));
+    lines.extend(copies("Monthly", &catalog.monthly));
+    if let (Some(first), Some(last)) = (catalog.binlogs.first(), catalog.binlogs.last()) {
+        lines.push(format!("# Binary logs from {first} to {last}, {} total", catalog.binlogs.len()));
+    }
+    lines.extend(sets().flat_map(bad));
+    lines.extend(catalog.partials.iter().rev().map(|partial| {
+        let state = Unfinished::of(partial, report.lock.as_ref());
+        let name = name(partial.place.set, partial.place.id);
+        format!("# {}: {} {name}: {}", state.word(), partial.place.kind(), state.reason())
+    }));
+    lines.into_iter().map(|line| line + "\n").collect()
+}
+
+/// A set with those of its members that can be relied on.
+fn good(set: &BackupSet) -> Option<String> {
+    let full = set.full.as_ref().filter(|full| broken(set, full).is_none())?;
+    let incrementals = set.incrementals.iter().rev().filter(|member| broken(set, member).is_none());
+    let names = list(incrementals.map(|member| member.id().to_string()));
+    Some(format!("# Full backup: {}, incrementals: {names}", full.id()))
+}
+
+/// Members of a set that cannot be relied on.
+fn bad(set: &BackupSet) -> Vec<String> {
+    let missing = set.full.is_none().then(|| format!("# Broken: full {}: it is missing", set.id));
+    let line = |member: &BackupRecord| {
+        let reason = broken(set, member)?;
+        Some(format!("# Broken: {} {}: {reason}", member.kind, name(set.id, member.id())))
+    };
+    set.incrementals.iter().rev().chain(&set.full).filter_map(line).chain(missing).collect()
+}
+
+fn name(set: xb_core::BackupId, id: xb_core::BackupId) -> String {
+    if set == id { id.to_string() } else { format!("{set}/{id}") }
+}
+
+fn copies(what: &str, names: &[String]) -> Option<String> {
+    (!names.is_empty()).then(|| format!("# {what} list: {}", list(names.iter().rev().cloned())))
+}
+
+/// The way Python writes a list of names.
+fn list(names: impl Iterator<Item = String>) -> String {
+    format!("[{}]", names.map(|name| format!("'{name}'")).collect::<Vec<_>>().join(", "))
+}

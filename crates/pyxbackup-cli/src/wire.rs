@@ -1,0 +1,101 @@
+//! From a call to a library ready for work: clock, monitor, stop signal, search paths and account of this
+//! process; and what surrounds a run that does something: its log, its signals, its end.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use xb_core::Masker;
+use xb_core::settings::{Settings, Task};
+use xb_engine::{Engine, Surroundings};
+use xb_pipeline::clock::{Clock, SystemClock};
+use xb_pipeline::monitor::Monitor;
+
+use crate::call::Call;
+use crate::env;
+use crate::error::{self, CliError};
+use crate::exit::Exit;
+use crate::monitor::{Reporter, Screen};
+use crate::runlog::RunLog;
+use crate::signals;
+
+/// The library for a command that only looks. Nothing it does takes long or has to be told.
+pub(crate) fn onlooker(call: &Call) -> Engine {
+    Engine::with(settings(call), surroundings())
+}
+
+/// Runs a command that does something: with a log, heard by people, and stopped by signals.
+pub(crate) fn recorded<T>(
+    call: &Call,
+    task: Task,
+    work: impl FnOnce(&Engine) -> Result<T, CliError>,
+) -> Result<T, CliError> {
+    let reporter = Arc::new(reporter(call));
+    let around = Surroundings { monitor: reporter.clone(), ..surroundings() };
+    let listening = signals::listen(around.cancel.clone(), reporter.clone());
+    if let Err(error) = &listening {
+        reporter.warn(&format!("signals will end this run without cleaning up: {error}"));
+    }
+    introduce(&reporter, call, task);
+    let engine = Engine::with(settings(call), around);
+    let result = work(&engine);
+    if let Err(error) = &result {
+        error::text(error).lines().for_each(|line| reporter.note_error(line));
+    }
+    let result = result.map_err(|error| match reporter.log() {
+        Some(log) => error.with_log(log.path()),
+        None => error,
+    });
+    reporter.finish(result.as_ref().map_or_else(CliError::exit, |_| Exit::Success).code());
+    result
+}
+
+/// The settings with directories that do not depend on where this process was started: they end in reports,
+/// logs and command lines that are read and run elsewhere.
+fn settings(call: &Call) -> Settings {
+    let mut settings = call.resolved.settings.clone();
+    for directory in [&mut settings.stor_dir, &mut settings.work_dir, &mut settings.restore_dir] {
+        *directory = directory.take().map(|path| std::path::absolute(&path).unwrap_or(path));
+    }
+    settings
+}
+
+/// Where the run comes from, at the beginning of its log.
+fn introduce(reporter: &Reporter, call: &Call, task: Task) {
+    reporter.note(concat!("pyxbackup ", env!("CARGO_PKG_VERSION")));
+    reporter.note(&format!("command: {task}"));
+    match &call.config {
+        Some(path) => reporter.info(&format!("Using config file {}", path.display())),
+        None => reporter.note("no configuration file"),
+    }
+    call.remarks.iter().for_each(|remark| reporter.note(remark));
+}
+
+fn reporter(call: &Call) -> Reporter {
+    let settings = settings(call);
+    let clock = SystemClock;
+    let log = settings.work_dir.as_deref().map(|work_dir| (work_dir, RunLog::create(work_dir, clock.now())));
+    let (log, problem) = match log {
+        None => (None, None),
+        Some((_, Ok(log))) => (Some(log), None),
+        Some((work_dir, Err(error))) => {
+            (None, Some(format!("no log of this run: cannot create one in {}: {error}", work_dir.display())))
+        }
+    };
+    let screen = Screen::suitable(call.quiet, call.json);
+    let masker = Masker::new(settings.mysql_pass.clone());
+    let reporter = Reporter::new(Arc::new(clock), screen, log, masker, call.debug);
+    problem.iter().for_each(|problem| reporter.warn(problem));
+    reporter
+}
+
+fn surroundings() -> Surroundings {
+    let usual = Surroundings::default();
+    let mut search_path = env::search_path();
+    // The PATH of cron, and that of users, often leaves out where servers and engines are installed.
+    let missing: Vec<PathBuf> =
+        usual.search_path.into_iter().filter(|dir| !search_path.contains(dir)).collect();
+    search_path.extend(missing);
+    let own = env::home().map(|home| home.join(".my.cnf"));
+    let default_option_files = usual.default_option_files.into_iter().chain(own).collect();
+    Surroundings { search_path, default_option_files, user: env::user(), ..Surroundings::default() }
+}
