@@ -49,7 +49,8 @@ impl Catalog {
     /// [`FsError`] when a directory cannot be read. A backup that cannot be read is an entry that says so.
     pub fn scan(root: &Path) -> Result<Self, FsError> {
         fs::metadata(root).map_err(FsError::on("open the store", root))?;
-        let mut scan = Scan { catalog: Catalog { root: root.to_owned(), ..Catalog::default() }, sets: BTreeMap::new() };
+        let mut scan =
+            Scan { catalog: Catalog { root: root.to_owned(), ..Catalog::default() }, sets: BTreeMap::new() };
         scan.fulls()?;
         scan.incrementals()?;
         scan.others()?;
@@ -141,7 +142,9 @@ impl Scan {
         let binlogs = list(&root.join("binlogs"))?.into_iter();
         self.catalog.binlogs = binlogs.filter_map(|(name, _)| name.parse().ok()).collect();
         self.catalog.binlogs.sort_by(|a, b| (a.prefix(), a.number()).cmp(&(b.prefix(), b.number())));
-        let ours = |name: &str| DIRECTORIES.contains(&name) || name.starts_with(".pyxbackup") || name.starts_with("pyxbackup");
+        let ours = |name: &str| {
+            DIRECTORIES.contains(&name) || name.starts_with(".pyxbackup") || name.starts_with("pyxbackup")
+        };
         let strays = list(&root)?.into_iter().filter(|(name, _)| !ours(name)).map(|(_, path)| path);
         self.catalog.strays.extend(strays);
         Ok(())

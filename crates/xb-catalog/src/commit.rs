@@ -71,7 +71,8 @@ impl Draft {
         let directory = self.directory();
         write_atomic(&directory.join(BACKUP_META_NAME), meta.render().as_bytes())?;
         write_atomic(&directory.join(MANIFEST_NAME), &manifest.render()?)?;
-        let (parent, finished) = (self.root.join(self.place.parent()), self.root.join(self.place.directory()));
+        let (parent, finished) =
+            (self.root.join(self.place.parent()), self.root.join(self.place.directory()));
         // A new set's directory is a new name itself.
         if let Some(above) = parent.parent() {
             sync_dir(above)?;

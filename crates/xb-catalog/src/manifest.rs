@@ -114,7 +114,8 @@ impl ServerIdentity {
     /// # Errors
     /// What differs, in words.
     pub fn same_as(&self, other: &ServerIdentity) -> Result<(), String> {
-        let differ = |what: &str, a: &str, b: &str| if a == b { Ok(()) } else { Err(format!("{what} {a}, not {b}")) };
+        let differ =
+            |what: &str, a: &str, b: &str| if a == b { Ok(()) } else { Err(format!("{what} {a}, not {b}")) };
         if let (Some(a), Some(b)) = (&self.server_uuid, &other.server_uuid) {
             return differ("server_uuid", a, b);
         }
@@ -195,7 +196,9 @@ pub enum ManifestError {
     #[error("the manifest cannot be read: {0}")]
     Syntax(#[from] serde_json::Error),
     /// It was written by a newer version.
-    #[error("the manifest has format {found}, this version reads up to {MANIFEST_FORMAT}: use a newer pyxbackup")]
+    #[error(
+        "the manifest has format {found}, this version reads up to {MANIFEST_FORMAT}: use a newer pyxbackup"
+    )]
     Format {
         /// The format it claims.
         found: u32,

@@ -69,7 +69,8 @@ fn broken(place: Place, path: &Path, origin: Origin, reason: String) -> BackupRe
 }
 
 fn native(place: Place, path: &Path, manifest: Manifest) -> BackupRecord {
-    let state = check_native(place, path, &manifest).map_or_else(BackupState::Broken, |()| BackupState::Complete);
+    let state =
+        check_native(place, path, &manifest).map_or_else(BackupState::Broken, |()| BackupState::Complete);
     BackupRecord {
         base: manifest.base.map(|base| base.id),
         lsns: Some(manifest.lsns),
@@ -94,7 +95,10 @@ fn archive_named(name: &str) -> Option<Archive> {
 
 fn check_native(place: Place, path: &Path, manifest: &Manifest) -> Result<(), String> {
     if (manifest.id, manifest.set) != (place.id, place.set) {
-        return Err(format!("its manifest is that of {} of set {}: the directory was moved", manifest.id, manifest.set));
+        return Err(format!(
+            "its manifest is that of {} of set {}: the directory was moved",
+            manifest.id, manifest.set
+        ));
     }
     for object in manifest.objects.iter().take(OBJECTS_LOOKED_AT) {
         let found = fs::metadata(path.join(&object.path));
@@ -146,7 +150,8 @@ fn read_original(place: Place, path: &Path) -> Result<BackupRecord, String> {
 fn find_archive(path: &Path) -> Result<Archive, String> {
     let entries = fs::read_dir(path).map_err(|error| error.to_string())?;
     let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
-    let archives: Vec<String> = names.filter(|name| name.starts_with("backup.") && name != FILE_NAMES[0]).collect();
+    let archives: Vec<String> =
+        names.filter(|name| name.starts_with("backup.") && name != FILE_NAMES[0]).collect();
     match archives.as_slice() {
         [] => Ok(Archive::Directory),
         [one] => Archive::of(one).ok_or_else(|| format!("{one} is no form of archive that is known")),

@@ -38,7 +38,9 @@ pub enum ChainError {
         reason: String,
     },
     /// No backup of the set ends where one of them begins.
-    #[error("{member} begins at LSN {from_lsn}, but no complete backup before it in set {set} ends there: a member of the chain is missing")]
+    #[error(
+        "{member} begins at LSN {from_lsn}, but no complete backup before it in set {set} ends there: a member of the chain is missing"
+    )]
     MemberMissing {
         /// The set.
         set: BackupId,

@@ -60,7 +60,8 @@ pub fn plan_restore(
     for member in &chain {
         let readable = member.archive.is_some_and(Archive::readable_now);
         if !readable {
-            let form = member.archive.and_then(Archive::file_name).unwrap_or_else(|| "nothing known".to_owned());
+            let form =
+                member.archive.and_then(Archive::file_name).unwrap_or_else(|| "nothing known".to_owned());
             return Err(RestoreError::Form { member: member.id(), form });
         }
     }
