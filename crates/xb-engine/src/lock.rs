@@ -136,24 +136,26 @@ impl Drop for RunLock {
     }
 }
 
-/// Looks at the lock in `work_dir` without keeping it.
+/// Looks at the lock in `work_dir` without keeping it; `None` for who may not read it, such as a monitoring
+/// account.
 ///
 /// # Errors
 /// [`FsError`].
-pub(crate) fn lock_state(work_dir: &Path) -> Result<LockState, FsError> {
+pub(crate) fn lock_state(work_dir: &Path) -> Result<Option<LockState>, FsError> {
     let path = work_dir.join(NAMES[0]);
     let mut file = match File::open(&path) {
         Ok(file) => file,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(LockState::Free),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Some(LockState::Free)),
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => return Ok(None),
         Err(error) => return Err(FsError::on("open", &path)(error)),
     };
     let held = matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock));
     let run = read(&mut file).as_deref().and_then(RunInfo::parse);
-    Ok(match (held, run) {
+    Ok(Some(match (held, run) {
         (true, run) => LockState::Held(run),
         (false, Some(run)) => LockState::Stale(run),
         (false, None) => LockState::Free,
-    })
+    }))
 }
 
 fn open(path: &Path) -> Result<File, FsError> {
@@ -198,9 +200,9 @@ mod tests {
         lock.announce(&run(BackupKind::Incremental)).unwrap();
         let error = RunLock::acquire(work.path(), store.path()).unwrap_err();
         assert!(error.to_string().ends_with("process 4711 taking incr 2026_11_22-14_28_13"), "{error}");
-        assert_eq!(lock_state(work.path()).unwrap(), LockState::Held(Some(run(BackupKind::Incremental))));
+        assert_eq!(lock_state(work.path()).unwrap(), Some(LockState::Held(Some(run(BackupKind::Incremental)))));
         drop(lock);
-        assert_eq!(lock_state(work.path()).unwrap(), LockState::Free);
+        assert_eq!(lock_state(work.path()).unwrap(), Some(LockState::Free));
         RunLock::acquire(work.path(), store.path()).unwrap();
     }
 
@@ -215,8 +217,8 @@ mod tests {
     #[test]
     fn a_run_that_was_killed_leaves_its_name() {
         let work = tempfile::tempdir().unwrap();
-        assert_eq!(lock_state(work.path()).unwrap(), LockState::Free);
+        assert_eq!(lock_state(work.path()).unwrap(), Some(LockState::Free));
         std::fs::write(work.path().join("pyxbackup.lock"), run(BackupKind::Full).render()).unwrap();
-        assert_eq!(lock_state(work.path()).unwrap(), LockState::Stale(run(BackupKind::Full)));
+        assert_eq!(lock_state(work.path()).unwrap(), Some(LockState::Stale(run(BackupKind::Full))));
     }
 }

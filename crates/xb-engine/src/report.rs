@@ -24,7 +24,7 @@ pub struct ListReport {
     /// Everything found.
     #[serde(flatten)]
     pub catalog: Catalog,
-    /// Whether a run is going on; unknown without a `work_dir`.
+    /// Whether a run is going on; unknown without a `work_dir` or without the right to look.
     pub lock: Option<LockState>,
 }
 

@@ -9,6 +9,6 @@ use crate::report::ListReport;
 
 pub(crate) fn run(engine: &Engine) -> Result<ListReport, EngineError> {
     let catalog = Catalog::scan(engine.store()?)?;
-    let lock = engine.settings.work_dir.as_deref().map(lock_state).transpose()?;
+    let lock = engine.settings.work_dir.as_deref().map(lock_state).transpose()?.flatten();
     Ok(ListReport { catalog, lock })
 }
