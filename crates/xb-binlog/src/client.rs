@@ -98,8 +98,12 @@ impl ClientError {
 /// What the server or the system says, without the library's wrapping.
 fn plain(error: &mysql::Error) -> String {
     match error {
-        mysql::Error::MySqlError(error) => format!("error {} ({}): {}", error.code, error.state, error.message),
-        mysql::Error::DriverError(mysql::DriverError::CouldNotConnect(Some((_, reason, _)))) => reason.clone(),
+        mysql::Error::MySqlError(error) => {
+            format!("error {} ({}): {}", error.code, error.state, error.message)
+        }
+        mysql::Error::DriverError(mysql::DriverError::CouldNotConnect(Some((_, reason, _)))) => {
+            reason.clone()
+        }
         mysql::Error::DriverError(error) => error.to_string(),
         mysql::Error::IoError(error) => error.to_string(),
         other => other.to_string(),
@@ -131,8 +135,8 @@ impl Client {
     pub fn variables(&mut self) -> Result<BTreeMap<String, String>, ClientError> {
         let statement = "SHOW GLOBAL VARIABLES";
         let rows: Result<Vec<(String, Option<String>)>, _> = self.connection.query(statement);
-        let rows = rows
-            .map_err(|error| ClientError::Query { statement: statement.into(), reason: plain(&error) })?;
+        let rows =
+            rows.map_err(|error| ClientError::Query { statement: statement.into(), reason: plain(&error) })?;
         let pair = |(name, value): (String, Option<String>)| (name.to_lowercase(), value.unwrap_or_default());
         Ok(rows.into_iter().map(pair).collect())
     }

@@ -1,5 +1,7 @@
 //! Stores on disk: what is listed, what counts, what builds on what.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot set up its store has failed")]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
@@ -36,6 +38,11 @@ fn identity(datadir: &str) -> ServerIdentity {
     }
 }
 
+fn server(datadir: &str, version: Version) -> ServerRecord {
+    let identity = identity(datadir);
+    ServerRecord { flavor: Flavor::MariaDb, version_text: format!("{version}-MariaDB"), version, identity }
+}
+
 fn manifest(place: Place, base: Option<Base>, from: u64, to: u64) -> Manifest {
     let at = DateTime::parse_from_rfc3339("2026-11-22T14:00:00+01:00").unwrap();
     let version = Version::new(10, 11, 19);
@@ -52,12 +59,7 @@ fn manifest(place: Place, base: Option<Base>, from: u64, to: u64) -> Manifest {
         binlog: None,
         replica_of: Vec::new(),
         galera: None,
-        server: ServerRecord {
-            flavor: Flavor::MariaDb,
-            version_text: "10.11.19-MariaDB".into(),
-            version,
-            identity: identity("/data"),
-        },
+        server: server("/data", version),
         engine: EngineRecord {
             tool: "mariadb-backup".into(),
             version,
@@ -205,14 +207,17 @@ fn the_next_incremental_builds_on_the_newest_of_the_newest_set() {
     let dir = store_with_a_set();
     add(dir.path(), "20_00_00", "20_00_00", 0, 900, None);
     let catalog = Catalog::scan(dir.path()).unwrap();
-    let plan = plan_base(&catalog, &identity("/data")).unwrap();
+    let (then, later) = (Version::new(10, 11, 19), Version::new(11, 4, 2));
+    let plan = plan_base(&catalog, &server("/data", then)).unwrap();
     assert_eq!(
         (plan.set, plan.base, plan.lsns.to, plan.same_server),
         (id("20_00_00"), id("20_00_00"), Lsn(900), true)
     );
-    let error = plan_base(&catalog, &identity("/other")).unwrap_err();
+    let error = plan_base(&catalog, &server("/other", then)).unwrap_err();
     assert!(matches!(error, BaseError::OtherServer { base, .. } if base == id("20_00_00")), "{error}");
-    assert_eq!(plan_base(&Catalog::default(), &identity("/data")), Err(BaseError::NoFull));
+    let error = plan_base(&catalog, &server("/data", later)).unwrap_err();
+    assert!(matches!(error, BaseError::Upgraded { was, is, .. } if (was, is) == (then, later)), "{error}");
+    assert_eq!(plan_base(&Catalog::default(), &server("/data", then)), Err(BaseError::NoFull));
 }
 
 #[test]

@@ -200,7 +200,10 @@ mod tests {
         lock.announce(&run(BackupKind::Incremental)).unwrap();
         let error = RunLock::acquire(work.path(), store.path()).unwrap_err();
         assert!(error.to_string().ends_with("process 4711 taking incr 2026_11_22-14_28_13"), "{error}");
-        assert_eq!(lock_state(work.path()).unwrap(), Some(LockState::Held(Some(run(BackupKind::Incremental)))));
+        assert_eq!(
+            lock_state(work.path()).unwrap(),
+            Some(LockState::Held(Some(run(BackupKind::Incremental))))
+        );
         drop(lock);
         assert_eq!(lock_state(work.path()).unwrap(), Some(LockState::Free));
         RunLock::acquire(work.path(), store.path()).unwrap();

@@ -89,7 +89,7 @@ pub(crate) fn facts(connection: ConnectOptions) -> Result<ServerFacts, ServerErr
 fn is_copied(name: &str, variables: &BTreeMap<String, String>) -> bool {
     let is_log_of = |variable: &str| {
         let base = text(variables, variable).rsplit('/').next().unwrap_or_default();
-        !base.is_empty() && name.starts_with(base)
+        !base.is_empty() && name.strip_prefix(base).is_some_and(|rest| rest.starts_with('.'))
     };
     let is_log = ["log_bin_basename", "relay_log_basename"].into_iter().any(is_log_of);
     let is_redo = name.starts_with("ib_logfile") || name == "#innodb_redo";

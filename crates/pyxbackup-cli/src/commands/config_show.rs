@@ -2,7 +2,7 @@
 
 use std::io::{self, IsTerminal, Write};
 
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::{ContentArrangement, Table};
 use serde::Serialize;
 use xb_core::settings::{Availability, Entry, Origin};
 
@@ -10,6 +10,7 @@ use crate::args::ConfigFormat;
 use crate::call::Call;
 use crate::error::CliError;
 use crate::exit::Exit;
+use crate::render::table::STYLE;
 
 const HEADINGS: [&str; 4] = ["KEY", "VALUE", "WHERE FROM", "NOTE"];
 /// Stands for no value, so that columns stay columns for tools that split at blanks.
@@ -46,7 +47,7 @@ fn note(entry: &Entry) -> &'static str {
 
 fn table(entries: &[Entry]) -> String {
     let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+    table.load_style(STYLE).set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(HEADINGS);
     for entry in entries {
         table.add_row(cells(entry));

@@ -37,7 +37,7 @@ impl Failure {
             EngineError::Backup { source, .. } => of_receiving(source),
             EngineError::Extract { source, .. } => of_extracting(source),
             EngineError::Prepare { .. } => Exit::ApplyLog,
-            EngineError::Base(BaseError::OtherServer { .. } | BaseError::NoLsn { .. })
+            EngineError::Base(BaseError::OtherServer { .. } | BaseError::Upgraded { .. } | BaseError::NoLsn { .. })
             | EngineError::Server(_)
             | EngineError::Probe(_)
             | EngineError::Mismatch(_)
@@ -227,6 +227,7 @@ fn of_process(error: &ProcessError) -> &'static str {
 fn of_base(error: &BaseError) -> &'static str {
     match error {
         BaseError::NoFull => "take a full backup first: `pyxbackup full`",
+        BaseError::Upgraded { .. } => "take a new full backup of the upgraded server: `pyxbackup full`",
         BaseError::OtherServer { .. } => {
             "take a new full backup of this server (`pyxbackup full`), or give each server a stor_dir of its own"
         }

@@ -17,7 +17,8 @@ pub(super) const HEADINGS: [&str; 9] =
 /// Columns of numbers.
 const ALIGNED_RIGHT: [usize; 3] = [2, 3, 4];
 /// A line below the headings and no other.
-const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
+pub(crate) const STYLE: TableStyle =
+    TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
 /// There is no such thing.
 const NONE: &str = "-";
 /// Nobody wrote it down.

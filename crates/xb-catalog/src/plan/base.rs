@@ -1,9 +1,9 @@
 //! What the next incremental builds on.
 
-use xb_core::{BackupId, LsnRange};
+use xb_core::{BackupId, LsnRange, Version};
 
 use crate::catalog::Catalog;
-use crate::manifest::ServerIdentity;
+use crate::manifest::ServerRecord;
 
 /// The base of the next incremental.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +32,16 @@ pub enum BaseError {
         /// What differs.
         difference: String,
     },
+    /// The server was upgraded since.
+    #[error("the newest backup {base} is of version {was}, the server is {is} now: pages of both do not mix")]
+    Upgraded {
+        /// The newest backup.
+        base: BackupId,
+        /// The server's version then.
+        was: Version,
+        /// The server's version now.
+        is: Version,
+    },
     /// Its range is not known.
     #[error("the newest backup {base} does not tell where it ends")]
     NoLsn {
@@ -40,17 +50,20 @@ pub enum BaseError {
     },
 }
 
-/// Chooses the base for an incremental of the server `identity`.
+/// Chooses the base for an incremental of `server`.
 ///
 /// # Errors
 /// [`BaseError`].
-pub fn plan_base(catalog: &Catalog, identity: &ServerIdentity) -> Result<BasePlan, BaseError> {
+pub fn plan_base(catalog: &Catalog, server: &ServerRecord) -> Result<BasePlan, BaseError> {
     let chain = catalog.newest_restorable().ok_or(BaseError::NoFull)?;
     let base = chain.last().ok_or(BaseError::NoFull)?;
     let lsns = base.lsns.ok_or(BaseError::NoLsn { base: base.id() })?;
-    let known = base.server.as_ref().map(|server| identity.same_as(&server.identity));
-    if let Some(Err(difference)) = known {
-        return Err(BaseError::OtherServer { base: base.id(), difference });
+    if let Some(then) = &base.server {
+        let differs = |difference| BaseError::OtherServer { base: base.id(), difference };
+        server.identity.same_as(&then.identity).map_err(differs)?;
+        if server.version.series() != then.version.series() {
+            return Err(BaseError::Upgraded { base: base.id(), was: then.version, is: server.version });
+        }
     }
-    Ok(BasePlan { set: base.place.set, base: base.id(), lsns, same_server: known.is_some() })
+    Ok(BasePlan { set: base.place.set, base: base.id(), lsns, same_server: base.server.is_some() })
 }

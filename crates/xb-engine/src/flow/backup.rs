@@ -115,7 +115,7 @@ impl Job {
     ) -> Result<Job, EngineError> {
         let base = match kind {
             BackupKind::Full => None,
-            BackupKind::Incremental => Some(plan_base(catalog, &facts.record.identity)?),
+            BackupKind::Incremental => Some(plan_base(catalog, &facts.record)?),
         };
         if let Some(base) = base.as_ref().filter(|base| !base.same_server) {
             let text =

@@ -161,7 +161,7 @@ pub static KEYS: &[Key] = &[
         "threads that compress or decompress",
     )
     .of(ENGINE)
-    .default("one per core"),
+    .default("one per core, at most 8"),
     // Engine
     key(
         Group::Engine,
