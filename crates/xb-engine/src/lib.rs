@@ -22,6 +22,7 @@
 //! The library never prints, never ends the process, reads no environment and installs no signal handler: it
 //! takes [`Settings`](xb_core::Settings) and [`Surroundings`] and returns reports that serialise.
 
+mod context;
 mod engine;
 mod error;
 mod flow;

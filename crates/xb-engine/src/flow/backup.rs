@@ -1,26 +1,22 @@
 //! `full` and `incr`: lock → server → engine → catalog → base → take in → check → commit.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use chrono::{DateTime, FixedOffset};
 use xb_catalog::layout::Place;
-use xb_catalog::manifest::{
-    Base, EngineRecord, MANIFEST_FORMAT, Manifest, OptionsRecord, PhaseRecord, Sizes,
-};
 use xb_catalog::plan::{BasePlan, plan_base};
 use xb_catalog::{Catalog, Draft, prepare_store, remove_partials};
 use xb_core::settings::CompressWith;
 use xb_core::{BackupId, BackupKind};
-use xb_formats::meta::backup_meta::{BackupMeta, SourceServer};
 use xb_pipeline::fs::{FsError, create_dir_private};
 use xb_pipeline::monitor::Phase;
 use xb_pipeline::process::Invocation;
 use xb_pipeline::receive::{Receipt, ReceiveError, Target as Form, receive};
 use xb_pipeline::{Compression, ObjectReceipt, copy_object, write_object};
 
+use super::describe::{backup_meta, engine_record, manifest};
 use super::metadata::{Places, article, places, required};
-use crate::engine::{Engine, Phases};
+use crate::context::{Context, Phases};
 use crate::error::{EngineError, WrongBackup};
 use crate::listen::Listener;
 use crate::lock::{RunInfo, RunLock};
@@ -32,25 +28,25 @@ use crate::tool::{self, BackupCommand, Mismatch, Target, Tool};
 /// The original's name for the engine's messages, whatever the engine.
 const LOG_NAME: &str = "innobackupex-backup.log";
 
-pub(crate) fn run(engine: &Engine, kind: BackupKind) -> Result<BackupReport, EngineError> {
-    let (store, work_dir) = (engine.store()?, engine.work_dir()?);
+pub(crate) fn run(context: &Context, kind: BackupKind) -> Result<BackupReport, EngineError> {
+    let (store, work_dir) = (context.store()?, context.work_dir()?);
     create_lock_directories(store, work_dir)?;
     let mut lock = RunLock::acquire(work_dir, store)?;
-    let mut phases = Phases::new(engine);
+    let mut phases = Phases::new(context);
 
     phases.begin(Phase::Probe, "asking server and engine", None);
-    let facts = server::facts(server::connection(&engine.settings, &engine.around)?)?;
+    let facts = server::facts(server::connection(&context.settings, &context.around)?)?;
     if !facts.has_binlog {
-        engine
+        context
             .monitor()
             .warn("the server writes no binary log: nothing later than the backup can be recovered");
     }
-    let (tool, mismatch) = choose_tool(engine, &facts)?;
+    let (tool, mismatch) = choose_tool(context, &facts)?;
     let catalog = Catalog::scan(store)?;
     remove_partials(&catalog.partials)?;
-    let job = Job::plan(engine, kind, &catalog, &facts)?;
+    let job = Job::plan(context, kind, &catalog, &facts)?;
     lock.announce(&RunInfo { backup: job.place.id, kind, full: job.place.set, pid: std::process::id() })?;
-    engine.monitor().info(&format!(
+    context.monitor().info(&format!(
         "taking {} {} of {} {} with {tool}",
         article(kind),
         job.place.id,
@@ -65,14 +61,14 @@ pub(crate) fn run(engine: &Engine, kind: BackupKind) -> Result<BackupReport, Eng
         &job.place.id.to_string(),
         facts.datadir_bytes.filter(|_| job.base.is_none()),
     );
-    let taken = take(engine, &facts, &tool, &job, &private, &draft.directory())?;
+    let taken = take(context, &facts, &tool, &job, &private, &draft.directory())?;
 
     phases.begin(Phase::Commit, &job.place.id.to_string(), None);
     let beside = write_beside(&taken, &private, job.form, &draft.directory())?;
     drop(private);
     let maker = engine_record(&tool, mismatch);
-    let manifest = manifest(engine, job, facts, maker, taken, beside, phases.finish());
-    let directory = draft.commit(&manifest, &backup_meta(engine, &manifest))?;
+    let manifest = manifest(context, job, facts, maker, taken, beside, phases.finish());
+    let directory = draft.commit(&manifest, &backup_meta(context, &manifest))?;
     drop(lock);
     Ok(BackupReport { directory, manifest })
 }
@@ -85,13 +81,13 @@ fn create_lock_directories(store: &Path, work_dir: &Path) -> Result<(), EngineEr
 }
 
 /// The engine for this server; why it does not fit, if it is to be used all the same.
-fn choose_tool(engine: &Engine, facts: &ServerFacts) -> Result<(Tool, Option<Mismatch>), EngineError> {
-    let tool = tool::probe(engine.settings.engine, facts.record.flavor, &engine.search_path())?;
-    engine.monitor().debug(&format!("found {} ({})", tool.program.display(), tool.version_text));
+fn choose_tool(context: &Context, facts: &ServerFacts) -> Result<(Tool, Option<Mismatch>), EngineError> {
+    let tool = tool::probe(context.settings.engine, facts.record.flavor, &context.search_path())?;
+    context.monitor().debug(&format!("found {} ({})", tool.program.display(), tool.version_text));
     match tool::check_server(&tool, facts.record.flavor, facts.record.version) {
         Ok(()) => Ok((tool, None)),
-        Err(mismatch) if engine.settings.allow_version_mismatch => {
-            engine.monitor().warn(&format!("{mismatch}; going on, because allow_version_mismatch is set"));
+        Err(mismatch) if context.settings.allow_version_mismatch => {
+            context.monitor().warn(&format!("{mismatch}; going on, because allow_version_mismatch is set"));
             Ok((tool, Some(mismatch)))
         }
         Err(mismatch) => Err(mismatch.into()),
@@ -99,16 +95,16 @@ fn choose_tool(engine: &Engine, facts: &ServerFacts) -> Result<(Tool, Option<Mis
 }
 
 /// What is to be done. Not changed once it is made.
-struct Job {
-    place: Place,
-    base: Option<BasePlan>,
-    form: Form,
-    started: DateTime<FixedOffset>,
+pub(super) struct Job {
+    pub(super) place: Place,
+    pub(super) base: Option<BasePlan>,
+    pub(super) form: Form,
+    pub(super) started: DateTime<FixedOffset>,
 }
 
 impl Job {
     fn plan(
-        engine: &Engine,
+        context: &Context,
         kind: BackupKind,
         catalog: &Catalog,
         facts: &ServerFacts,
@@ -120,17 +116,17 @@ impl Job {
         if let Some(base) = base.as_ref().filter(|base| !base.same_server) {
             let text =
                 format!("{} does not tell which server it is of; only its LSN can be checked", base.base);
-            engine.monitor().warn(&text);
+            context.monitor().warn(&text);
         }
-        let started = engine.now();
+        let started = context.now();
         let id = BackupId::after(started.naive_local(), catalog.newest_name());
         let set = base.as_ref().map_or(id, |base| base.set);
-        Ok(Job { place: Place { set, id }, base, form: form(engine), started })
+        Ok(Job { place: Place { set, id }, base, form: form(context), started })
     }
 }
 
-fn form(engine: &Engine) -> Form {
-    let settings = &engine.settings;
+fn form(context: &Context) -> Form {
+    let settings = &context.settings;
     if !settings.compress {
         return Form::Tree;
     }
@@ -140,7 +136,7 @@ fn form(engine: &Engine) -> Form {
         (CompressWith::Zstd, None) => Compression::ZSTD,
         (CompressWith::Zstd, Some(level)) => Compression::Zstd(level),
     };
-    Form::Archive { compression, threads: engine.compress_threads() }
+    Form::Archive { compression, threads: context.compress_threads() }
 }
 
 fn begin(store: &Path, job: &Job) -> Result<Draft, EngineError> {
@@ -149,39 +145,46 @@ fn begin(store: &Path, job: &Job) -> Result<Draft, EngineError> {
 }
 
 /// What came in, with its places.
-struct Taken {
-    receipt: Receipt,
-    places: Places,
-    command: Invocation,
+pub(super) struct Taken {
+    pub(super) receipt: Receipt,
+    pub(super) places: Places,
+    pub(super) command: Invocation,
 }
 
 /// Runs the engine and takes in what it writes.
 fn take(
-    engine: &Engine,
+    context: &Context,
     facts: &ServerFacts,
     tool: &Tool,
     job: &Job,
     private: &PrivateDir,
     directory: &Path,
 ) -> Result<Taken, EngineError> {
-    let target = target(engine, facts, private)?;
+    let target = target(context, facts, private)?;
     let scratch = private.scratch();
     let command = BackupCommand {
         target: &target,
-        parallel: engine.engine_parallel(),
+        parallel: context.engine_parallel(),
         incremental_lsn: job.base.as_ref().map(|base| base.lsns.to),
         scratch: &scratch,
-        extra: &engine.settings.extra_ibx_options,
+        extra: &context.settings.extra_ibx_options,
     }
     .invocation(tool);
-    let masker = engine.masker(facts.connection.password.as_ref());
-    engine.monitor().debug(&format!("running {}", masker.mask(&command.to_string())));
+    let masker = context.masker(facts.connection.password.as_ref());
+    context.monitor().debug(&format!("running {}", masker.mask(&command.to_string())));
     let log_path = private.engine_log();
-    let listener = Listener::new(command.name(), masker, engine.monitor().clone(), Some(&log_path))?;
+    let listener = Listener::new(command.name(), masker, context.monitor().clone(), Some(&log_path))?;
     let child = command.spawn(listener.ear())?;
     let needed = required(tool.dialect.has_info);
-    let received =
-        receive(child, listener.success(), directory, job.form, needed, &**engine.monitor(), engine.cancel());
+    let received = receive(
+        child,
+        listener.success(),
+        directory,
+        job.form,
+        needed,
+        &**context.monitor(),
+        context.cancel(),
+    );
     let failed = |source| EngineError::Backup { source, said: listener.last_words() };
     let receipt = received.map_err(|error| match error {
         ReceiveError::Cancelled(cancelled) => EngineError::Cancelled(cancelled),
@@ -194,12 +197,12 @@ fn take(
 }
 
 /// The server as the engine is told of it: the same that was asked, with the password in a private file.
-fn target(engine: &Engine, facts: &ServerFacts, private: &PrivateDir) -> Result<Target, EngineError> {
+fn target(context: &Context, facts: &ServerFacts, private: &PrivateDir) -> Result<Target, EngineError> {
     let connection = &facts.connection;
-    let includes = server::option_files(&engine.settings, &engine.around);
+    let includes = server::option_files(&context.settings, &context.around);
     let defaults_file = match &connection.password {
         Some(password) => Some(private.option_file(&includes, password)?),
-        None => engine.settings.mysql_cnf.clone(),
+        None => context.settings.mysql_cnf.clone(),
     };
     Ok(Target {
         defaults_file,
@@ -224,98 +227,4 @@ fn write_beside(
         }
     }
     Ok(beside)
-}
-
-fn engine_record(tool: &Tool, mismatch: Option<Mismatch>) -> EngineRecord {
-    EngineRecord {
-        tool: tool.kind.word().to_owned(),
-        version: tool.version,
-        version_text: tool.version_text.clone(),
-        mismatch_allowed: mismatch.map(|mismatch| mismatch.to_string()),
-    }
-}
-
-fn options(engine: &Engine, command: &Invocation, form: Form) -> OptionsRecord {
-    let masker = engine.masker(None);
-    let words =
-        std::iter::once(command.program.as_os_str()).chain(command.args.iter().map(|arg| arg.as_os_str()));
-    let mut settings = BTreeMap::new();
-    settings.insert("compress".to_owned(), u8::from(form != Form::Tree).to_string());
-    if let Form::Archive { compression, threads } = form {
-        settings.insert("compression".to_owned(), compression.to_string());
-        settings.insert("compress_threads".to_owned(), threads.to_string());
-    }
-    OptionsRecord {
-        command: words.map(|word| masker.mask(&word.to_string_lossy())).collect(),
-        engine_parallel: engine.engine_parallel(),
-        settings,
-    }
-}
-
-fn manifest(
-    engine: &Engine,
-    job: Job,
-    facts: ServerFacts,
-    maker: EngineRecord,
-    taken: Taken,
-    beside: Vec<ObjectReceipt>,
-    phases: Vec<PhaseRecord>,
-) -> Manifest {
-    let Taken { receipt, places, command } = taken;
-    let stored_bytes = receipt.objects.iter().map(|object| object.size).sum();
-    Manifest {
-        format: MANIFEST_FORMAT,
-        written_by: concat!("pyxbackup ", env!("CARGO_PKG_VERSION")).to_owned(),
-        id: job.place.id,
-        kind: job.place.kind(),
-        set: job.place.set,
-        base: job.base.map(|base| Base { id: base.base, to_lsn: base.lsns.to }),
-        started: job.started,
-        ended: engine.now(),
-        lsns: places.lsns,
-        binlog: places.binlog,
-        replica_of: places.replica_of,
-        galera: places.galera,
-        server: facts.record,
-        engine: maker,
-        options: options(engine, &command, job.form),
-        phases,
-        sizes: Sizes {
-            datadir_bytes: facts.datadir_bytes,
-            stream_bytes: receipt.stream.stream_bytes,
-            stored_bytes,
-        },
-        archive: job.form.archive().file_name().unwrap_or_else(|| Manifest::DIRECTORY.to_owned()),
-        objects: receipt.objects,
-        beside,
-    }
-}
-
-/// The same in the original's words.
-fn backup_meta(engine: &Engine, manifest: &Manifest) -> BackupMeta {
-    let binlog_name =
-        |point: &xb_catalog::manifest::BinlogPoint| point.coord.as_ref().map(|c| c.file.to_string());
-    let compress_with = match engine.settings.compress_with {
-        CompressWith::Gzip => "gzip",
-        CompressWith::Zstd => "zstd",
-    };
-    BackupMeta {
-        backup: manifest.id,
-        full: (manifest.kind == BackupKind::Incremental).then_some(manifest.set),
-        start_backup: Some(manifest.started.naive_local()),
-        end_backup: Some(manifest.ended.naive_local()),
-        start_prepare: None,
-        end_prepare: None,
-        compress: Some(engine.settings.compress),
-        compress_with: Some(compress_with.to_owned()),
-        log_bin: manifest.binlog.as_ref().and_then(binlog_name),
-        master_log_bin: manifest.replica_of.first().and_then(|source| binlog_name(&source.point)),
-        last_lsn: Some(manifest.lsns.last),
-        source_version: Some(manifest.engine.version.to_string()),
-        source_server: Some(SourceServer {
-            kind: Some(manifest.server.flavor.to_string()),
-            version: Some(manifest.server.version_text.clone()),
-        }),
-        rest: Vec::new(),
-    }
 }

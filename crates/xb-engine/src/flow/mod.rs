@@ -1,6 +1,7 @@
 //! The flows. Each reads as one story: facts, plan, do, commit, report.
 
 pub(crate) mod backup;
+pub(crate) mod describe;
 pub(crate) mod list;
 pub(crate) mod metadata;
 pub(crate) mod next_steps;

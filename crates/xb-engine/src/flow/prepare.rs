@@ -6,7 +6,7 @@ use xb_catalog::BackupRecord;
 use xb_core::{BackupId, EngineChoice, Version};
 use xb_pipeline::process::describe;
 
-use crate::engine::Engine;
+use crate::context::Context;
 use crate::error::EngineError;
 use crate::listen::Listener;
 use crate::tool::{self, Prepare, PrepareMode, ProbeError, Tool, ToolKind};
@@ -26,16 +26,16 @@ fn maker(member: &BackupRecord) -> Option<(ToolKind, Version)> {
 }
 
 /// Finds an engine that can prepare all of `members`.
-pub(crate) fn find_tool(engine: &Engine, members: &[BackupRecord]) -> Result<Tool, EngineError> {
+pub(crate) fn find_tool(context: &Context, members: &[BackupRecord]) -> Result<Tool, EngineError> {
     let makers: Vec<_> = members.iter().filter_map(maker).collect();
     let wanted = makers.last().map_or(ToolKind::MariadbBackup, |(kind, _)| *kind);
-    let choice = match (engine.settings.engine, wanted) {
+    let choice = match (context.settings.engine, wanted) {
         (EngineChoice::Auto, ToolKind::MariadbBackup) => EngineChoice::MariadbBackup,
         (EngineChoice::Auto, ToolKind::Xtrabackup) => EngineChoice::Xtrabackup,
         (EngineChoice::Auto, ToolKind::Innobackupex) => EngineChoice::Innobackupex,
         (chosen, _) => chosen,
     };
-    let directories = engine.search_path();
+    let directories = context.search_path();
     // The flavour plays no part in a definite choice.
     let found = tool::probe(choice, xb_core::Flavor::MariaDb, &directories);
     let tool = match found {
@@ -46,10 +46,10 @@ pub(crate) fn find_tool(engine: &Engine, members: &[BackupRecord]) -> Result<Too
     };
     for (kind, version) in makers {
         if let Err(mismatch) = tool::check_prepare(&tool, kind, version) {
-            if !engine.settings.allow_version_mismatch {
+            if !context.settings.allow_version_mismatch {
                 return Err(mismatch.into());
             }
-            engine.monitor().warn(&format!("{mismatch}; going on, because allow_version_mismatch is set"));
+            context.monitor().warn(&format!("{mismatch}; going on, because allow_version_mismatch is set"));
         }
     }
     Ok(tool)
@@ -57,23 +57,23 @@ pub(crate) fn find_tool(engine: &Engine, members: &[BackupRecord]) -> Result<Too
 
 /// Applies `incremental`, or the full backup's own log, to the files in `directory`.
 pub(crate) fn prepare(
-    engine: &Engine,
+    context: &Context,
     tool: &Tool,
     member: BackupId,
     directory: &Path,
     incremental: Option<&Path>,
     mode: PrepareMode,
 ) -> Result<(), EngineError> {
-    let settings = &engine.settings;
+    let settings = &context.settings;
     let (memory_mib, extra) = (settings.prepare_memory_mib, settings.extra_prepare_options.as_slice());
     let command = Prepare { directory, incremental, mode, memory_mib, extra }.invocation(tool);
-    engine.monitor().debug(&format!("running {command}"));
-    let listener = Listener::new(command.name(), engine.masker(None), engine.monitor().clone(), None)?;
+    context.monitor().debug(&format!("running {command}"));
+    let listener = Listener::new(command.name(), context.masker(None), context.monitor().clone(), None)?;
     let child = command.spawn(listener.ear())?;
     let stopper = child.stopper();
-    let _stop = engine.cancel().on_cancel(move || stopper.stop());
+    let _stop = context.cancel().on_cancel(move || stopper.stop());
     let status = child.wait()?;
-    engine.cancel().check()?;
+    context.cancel().check()?;
     let reason = match (status.success(), listener.success().is_set()) {
         (true, true) => return Ok(()),
         (true, false) => format!("{tool} ended with exit code 0 but never wrote \"completed OK!\""),

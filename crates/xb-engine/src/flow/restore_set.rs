@@ -16,7 +16,7 @@ use xb_pipeline::monitor::Phase;
 
 use super::next_steps::next_steps;
 use super::prepare::{find_tool, prepare};
-use crate::engine::{Engine, Phases};
+use crate::context::{Context, Phases};
 use crate::error::{EngineError, LastWords};
 use crate::report::RestoreReport;
 use crate::tool::{PrepareMode, Tool};
@@ -24,25 +24,25 @@ use crate::tool::{PrepareMode, Tool};
 /// What stands beside the data in a backup kept as files, and is not the server's.
 const NOT_DATA: [&str; 4] = [BACKUP_META_NAME, "xbackup.meta", "innobackupex-backup.log", "manifest.json"];
 
-pub(crate) fn run(engine: &Engine) -> Result<RestoreReport, EngineError> {
-    let settings = &engine.settings;
+pub(crate) fn run(context: &Context) -> Result<RestoreReport, EngineError> {
+    let settings = &context.settings;
     let restore_dir = settings.restore_dir.as_deref().ok_or(EngineError::NotSet { key: "restore_dir" })?;
-    let mut phases = Phases::new(engine);
+    let mut phases = Phases::new(context);
     phases.begin(Phase::Probe, "looking at the chain", None);
-    let catalog = Catalog::scan(engine.store()?)?;
+    let catalog = Catalog::scan(context.store()?)?;
     let plan = plan_restore(&catalog, settings.restore_backup, restore_dir)?;
-    let tool = find_tool(engine, &plan.members)?;
+    let tool = find_tool(context, &plan.members)?;
     check_room(&plan, restore_dir)?;
     let names = plan.members.iter().map(|member| member.id().to_string()).collect::<Vec<_>>();
-    engine.monitor().info(&format!("restoring {} from {} with {tool}", plan.target, names.join(", ")));
+    context.monitor().info(&format!("restoring {} from {} with {tool}", plan.target, names.join(", ")));
 
     let workplace = Workplace::enter(&plan.workplace)?;
     for (index, member) in plan.members.iter().enumerate() {
-        unpack_member(engine, &mut phases, member, &workplace)?;
+        unpack_member(context, &mut phases, member, &workplace)?;
         phases.begin(Phase::Prepare, &member.id().to_string(), None);
         for (incremental, mode) in steps(&tool, index, plan.members.len()) {
             let incremental = incremental.then(|| workplace.incremental());
-            prepare(engine, &tool, member.id(), &workplace.data(), incremental.as_deref(), mode)?;
+            prepare(context, &tool, member.id(), &workplace.data(), incremental.as_deref(), mode)?;
         }
         remove_tree(&workplace.incremental())?;
     }
@@ -142,7 +142,7 @@ fn steps(tool: &Tool, index: usize, count: usize) -> Vec<(bool, PrepareMode)> {
 }
 
 fn unpack_member(
-    engine: &Engine,
+    context: &Context,
     phases: &mut Phases<'_>,
     member: &BackupRecord,
     workplace: &Workplace,
@@ -152,7 +152,7 @@ fn unpack_member(
     let total = member.sizes.map(|sizes| sizes.stream_bytes);
     phases.begin(Phase::Extract, &member.id().to_string(), total);
     create_dir_private(&directory)?;
-    unpack(engine, member, &directory).map_err(|source| match source {
+    unpack(context, member, &directory).map_err(|source| match source {
         ExtractError::Cancelled(cancelled) => EngineError::Cancelled(cancelled),
         source => EngineError::Extract { member: member.id(), source },
     })
@@ -175,8 +175,8 @@ fn check_result(plan: &RestorePlan, data: &Path) -> Result<(), EngineError> {
     }
 }
 
-fn unpack(engine: &Engine, member: &BackupRecord, directory: &Path) -> Result<(), ExtractError> {
-    let (monitor, cancel, threads) = (&**engine.monitor(), engine.cancel(), engine.compress_threads());
+fn unpack(context: &Context, member: &BackupRecord, directory: &Path) -> Result<(), ExtractError> {
+    let (monitor, cancel, threads) = (&**context.monitor(), context.cancel(), context.compress_threads());
     match member.archive.unwrap_or(Archive::Directory) {
         Archive::Directory => {
             copy_tree(&items(member)?, &member.directory, directory, threads, monitor, cancel)

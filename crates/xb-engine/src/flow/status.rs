@@ -3,7 +3,7 @@
 use chrono::{DateTime, FixedOffset};
 use xb_catalog::{Catalog, Moment};
 
-use crate::engine::Engine;
+use crate::context::Context;
 use crate::error::EngineError;
 use crate::lock::LockState;
 use crate::report::{LastBackup, Level, ListReport, StatusReport};
@@ -15,11 +15,11 @@ struct Thresholds {
     age: u64,
 }
 
-pub(crate) fn run(engine: &Engine) -> Result<StatusReport, EngineError> {
-    let ListReport { catalog, lock } = super::list::run(engine)?;
-    let settings = &engine.settings;
+pub(crate) fn run(context: &Context) -> Result<StatusReport, EngineError> {
+    let ListReport { catalog, lock } = super::list::run(context)?;
+    let settings = &context.settings;
     let thresholds = Thresholds { running: settings.status_running_hours, age: settings.status_age_hours };
-    Ok(judge(&catalog, lock.as_ref().unwrap_or(&LockState::Free), thresholds, engine.now()))
+    Ok(judge(&catalog, lock.as_ref().unwrap_or(&LockState::Free), thresholds, context.now()))
 }
 
 /// The worst thing there is to say. A run that is going on does not hide that the last backup is old.

@@ -1,0 +1,101 @@
+//! What every flow has at hand: settings, surroundings, and what follows from both.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use chrono::{DateTime, FixedOffset};
+use xb_catalog::manifest::PhaseRecord;
+use xb_core::settings::Settings;
+use xb_core::{Masker, Secret};
+use xb_pipeline::cancel::CancelToken;
+use xb_pipeline::monitor::{Monitor, Phase};
+
+use crate::error::EngineError;
+use crate::surroundings::Surroundings;
+
+/// Settings and surroundings of a run.
+pub(crate) struct Context {
+    pub(crate) settings: Settings,
+    pub(crate) around: Surroundings,
+}
+
+impl Context {
+    pub(crate) fn store(&self) -> Result<&Path, EngineError> {
+        self.settings.stor_dir.as_deref().ok_or(EngineError::NotSet { key: "stor_dir" })
+    }
+
+    pub(crate) fn work_dir(&self) -> Result<&Path, EngineError> {
+        self.settings.work_dir.as_deref().ok_or(EngineError::NotSet { key: "work_dir" })
+    }
+
+    pub(crate) fn now(&self) -> DateTime<FixedOffset> {
+        self.around.clock.now()
+    }
+
+    pub(crate) fn monitor(&self) -> &Arc<dyn Monitor> {
+        &self.around.monitor
+    }
+
+    pub(crate) fn cancel(&self) -> &CancelToken {
+        &self.around.cancel
+    }
+
+    /// Where programs are sought: `engine_dir` first.
+    pub(crate) fn search_path(&self) -> Vec<PathBuf> {
+        self.settings.engine_dir.iter().chain(&self.around.search_path).cloned().collect()
+    }
+
+    /// Replaces what must not be seen in what others write.
+    pub(crate) fn masker(&self, found: Option<&Secret>) -> Masker {
+        Masker::new(self.settings.mysql_pass.iter().chain(found).cloned())
+    }
+
+    /// Threads that compress or decompress.
+    pub(crate) fn compress_threads(&self) -> usize {
+        /// Every thread has blocks in flight; more than this many would need more memory than we promise.
+        const MOST: usize = 8;
+        self.settings.compress_threads.unwrap_or_else(|| cores().min(MOST))
+    }
+
+    /// Threads the engine copies with.
+    pub(crate) fn engine_parallel(&self) -> usize {
+        self.settings.engine_parallel.unwrap_or_else(|| cores().min(4))
+    }
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+/// Takes the time of a flow's phases and announces them.
+pub(crate) struct Phases<'a> {
+    context: &'a Context,
+    done: Vec<PhaseRecord>,
+    current: Option<(Phase, DateTime<FixedOffset>)>,
+}
+
+impl<'a> Phases<'a> {
+    pub(crate) fn new(context: &'a Context) -> Self {
+        Phases { context, done: Vec::new(), current: None }
+    }
+
+    /// The next phase begins, the one before has ended.
+    pub(crate) fn begin(&mut self, phase: Phase, what: &str, total_bytes: Option<u64>) {
+        self.end();
+        self.current = Some((phase, self.context.now()));
+        self.context.monitor().phase(phase, what, total_bytes);
+    }
+
+    fn end(&mut self) {
+        if let Some((phase, started)) = self.current.take() {
+            let seconds = (self.context.now() - started).as_seconds_f64();
+            self.done.push(PhaseRecord { phase, started, seconds });
+        }
+    }
+
+    /// The phases so far, the current one as if it ended now.
+    pub(crate) fn finish(mut self) -> Vec<PhaseRecord> {
+        self.end();
+        self.done
+    }
+}
