@@ -13,6 +13,8 @@ const RESETS_BINARY_LOGS: Version = Version::new(8, 2, 0);
 
 /// The steps for the restored `target` in `directory`.
 pub(crate) fn next_steps(target: &BackupRecord, directory: &Path) -> Vec<NextStep> {
+    let is_maria = target.server.as_ref().is_some_and(|server| server.flavor == Flavor::MariaDb);
+    let (server, binlog) = if is_maria { ("mariadbd", "mariadb-binlog") } else { ("mysqld", "mysqlbinlog") };
     let mut steps = vec![
         step(
             "give the files to the server's account",
@@ -20,13 +22,13 @@ pub(crate) fn next_steps(target: &BackupRecord, directory: &Path) -> Vec<NextSte
         ),
         step(
             "start a server on them, or move them to its empty data directory first",
-            [format!("mysqld --datadir={}", quoted(directory))],
+            [format!("{server} --datadir={}", quoted(directory))],
         ),
     ];
     if let Some(coord) = target.binlog.as_ref().and_then(|point| point.coord.as_ref()) {
         steps.push(step(
             "replay binary logs from this place on for anything later than the backup",
-            [format!("mysqlbinlog --start-position={} {} ...", coord.position, coord.file)],
+            [format!("{binlog} --start-position={} {} ...", coord.position, coord.file)],
         ));
     }
     steps.extend(gtid_step(target));
@@ -66,4 +68,70 @@ fn quoted(path: &Path) -> String {
     let text = path.display().to_string();
     let plain = text.chars().all(|c| c.is_alphanumeric() || "-_/.:@%+=,".contains(c));
     if plain { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use xb_catalog::layout::Place;
+    use xb_catalog::manifest::{ServerIdentity, ServerRecord};
+    use xb_catalog::{BackupState, Moment, Origin};
+
+    use super::*;
+
+    fn record(flavor: Flavor, version: &str, gtid: &str) -> BackupRecord {
+        let id: xb_core::BackupId = "2026_11_22-14_28_07".parse().unwrap();
+        let identity = ServerIdentity {
+            server_uuid: None,
+            aria_uuid: None,
+            hostname: "db1".into(),
+            datadir: "/data".into(),
+            server_id: 1,
+        };
+        let (version_text, version) = (version.to_owned(), version.parse().unwrap());
+        BackupRecord {
+            place: Place::full(id),
+            kind: xb_core::BackupKind::Full,
+            origin: Origin::Native,
+            state: BackupState::Complete,
+            directory: PathBuf::new(),
+            base: None,
+            lsns: None,
+            started: Moment::Local(id.local_time()),
+            ended: None,
+            archive: None,
+            sizes: None,
+            binlog: Some(BinlogPoint { coord: None, gtid: Some(gtid.parse().unwrap()) }),
+            replica_of: Vec::new(),
+            server: Some(ServerRecord { flavor, version_text, version, identity }),
+            engine: None,
+            engine_version: None,
+            objects: Vec::new(),
+        }
+    }
+
+    fn statements(flavor: Flavor, version: &str, gtid: &str) -> Vec<String> {
+        let steps = next_steps(&record(flavor, version, gtid), Path::new("/r"));
+        steps.last().unwrap().lines.clone()
+    }
+
+    #[test]
+    fn the_gtid_statement_is_that_of_the_server() {
+        let set = "f533eab1-e680-11f1-bdf8-02fc00000001:1-5";
+        let purged = format!("SET GLOBAL gtid_purged = '{set}';");
+        assert_eq!(statements(Flavor::MySql, "8.0.35", set), ["RESET MASTER;", &purged]);
+        assert_eq!(statements(Flavor::Percona, "8.4.0", set), ["RESET BINARY LOGS AND GTIDS;", &purged]);
+        assert_eq!(
+            statements(Flavor::MariaDb, "10.11.19", "0-7-9"),
+            ["SET GLOBAL gtid_slave_pos = '0-7-9';"]
+        );
+    }
+
+    #[test]
+    fn a_path_with_blanks_can_be_pasted() {
+        let steps = next_steps(&record(Flavor::MariaDb, "10.11.19", "0-7-9"), Path::new("/my data"));
+        assert_eq!(steps[0].lines, ["chown -R mysql:mysql '/my data'"]);
+        assert_eq!(steps[1].lines, ["mariadbd --datadir='/my data'"]);
+    }
 }
