@@ -1,0 +1,209 @@
+//! A home for runs: store, work directory, a place for restores, a place for engines, a configuration file.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+use xb_catalog::Catalog;
+use xb_catalog::layout::DIRECTORIES;
+use xb_core::settings::{CompressWith, Settings};
+use xb_core::{BackupId, Secret};
+use xb_engine::Engine;
+use xb_sandbox::Server;
+
+use crate::{files, processes};
+
+/// The forms a backup is kept in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    Directory,
+    Gzip,
+    Zstd,
+}
+
+impl Form {
+    pub const ALL: [Form; 3] = [Form::Directory, Form::Gzip, Form::Zstd];
+
+    /// The archive's name, if it is one.
+    #[must_use]
+    pub fn archive(self) -> Option<&'static str> {
+        match self {
+            Form::Directory => None,
+            Form::Gzip => Some("backup.xbs.gz"),
+            Form::Zstd => Some("backup.xbs.zst"),
+        }
+    }
+}
+
+/// Everything one user of the program has. Gone when dropped.
+pub struct Home {
+    directory: TempDir,
+    /// What every run is told; see [`Home::config`].
+    pub settings: Settings,
+}
+
+impl Home {
+    /// A home for backups of `server` by its `root`.
+    ///
+    /// # Panics
+    /// When it cannot be made.
+    #[must_use]
+    pub fn new(server: &Server, form: Form) -> Self {
+        let directory = tempfile::Builder::new().prefix("xb-home-").tempdir().unwrap();
+        for name in ["store", "work", "restored", "engines"] {
+            fs::create_dir(directory.path().join(name)).unwrap();
+        }
+        let at = |name: &str| Some(directory.path().join(name));
+        let settings = Settings {
+            mysql_user: Some("root".into()),
+            mysql_sock: Some(server.socket().to_owned()),
+            // One that is there and says nothing: the machine's own must play no part.
+            mysql_cnf: at("my.cnf"),
+            stor_dir: at("store"),
+            work_dir: at("work"),
+            restore_dir: at("restored"),
+            compress: form != Form::Directory,
+            compress_with: if form == Form::Zstd { CompressWith::Zstd } else { CompressWith::Gzip },
+            engine_dir: vec![directory.path().join("engines")],
+            ..Settings::default()
+        };
+        fs::write(directory.path().join("my.cnf"), "[client]\n").unwrap();
+        Home { directory, settings }
+    }
+
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    #[must_use]
+    pub fn store(&self) -> PathBuf {
+        self.path().join("store")
+    }
+
+    #[must_use]
+    pub fn work(&self) -> PathBuf {
+        self.path().join("work")
+    }
+
+    #[must_use]
+    pub fn restored(&self) -> PathBuf {
+        self.path().join("restored")
+    }
+
+    /// Searched for engines before any other place.
+    #[must_use]
+    pub fn engines(&self) -> PathBuf {
+        self.path().join("engines")
+    }
+
+    /// The library, told what this home is told.
+    #[must_use]
+    pub fn engine(&self) -> Engine {
+        Engine::new(self.settings.clone())
+    }
+
+    /// The library, about to restore `target`.
+    #[must_use]
+    pub fn restorer(&self, target: Option<BackupId>) -> Engine {
+        Engine::new(Settings { restore_backup: target, ..self.settings.clone() })
+    }
+
+    /// Writes the configuration file that tells the program what [`Home::settings`] tells the library.
+    ///
+    /// # Panics
+    /// When it cannot be written.
+    #[must_use]
+    pub fn config(&self) -> PathBuf {
+        let path = self.path().join("pyxbackup.cnf");
+        fs::write(&path, self.config_text()).unwrap();
+        fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).unwrap();
+        path
+    }
+
+    fn config_text(&self) -> String {
+        let settings = &self.settings;
+        let mut text = "[pyxbackup]\n".to_owned();
+        let mut put = |key: &str, value: String| writeln!(text, "{key} = {value}").unwrap();
+        let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+        for (key, value) in [
+            ("mysql_user", settings.mysql_user.clone()),
+            ("mysql_pass", settings.mysql_pass.as_ref().map(|secret: &Secret| secret.expose().to_owned())),
+            ("mysql_sock", path(&settings.mysql_sock)),
+            ("mysql_cnf", path(&settings.mysql_cnf)),
+            ("stor_dir", path(&settings.stor_dir)),
+            ("work_dir", path(&settings.work_dir)),
+            ("compress_threads", settings.compress_threads.map(|count| count.to_string())),
+        ] {
+            if let Some(value) = value {
+                put(key, value);
+            }
+        }
+        let compressor = if settings.compress_with == CompressWith::Zstd { "zstd" } else { "gzip" };
+        let engine = serde_json::to_value(settings.engine).unwrap();
+        put("compress", u8::from(settings.compress).to_string());
+        put("compress_with", compressor.to_owned());
+        put("engine", engine.as_str().unwrap().to_owned());
+        put("allow_version_mismatch", u8::from(settings.allow_version_mismatch).to_string());
+        let directories = settings.engine_dir.iter().map(|path| path.display().to_string());
+        put("engine_dir", directories.collect::<Vec<_>>().join(":"));
+        text
+    }
+
+    /// What is in the store.
+    ///
+    /// # Panics
+    /// When it cannot be read.
+    #[must_use]
+    pub fn catalog(&self) -> Catalog {
+        Catalog::scan(&self.store()).unwrap()
+    }
+
+    /// The names of the backups that count, oldest first. Entries that do not count fail the test.
+    ///
+    /// # Panics
+    /// When there are any.
+    #[must_use]
+    pub fn backups(&self) -> Vec<BackupId> {
+        let catalog = self.catalog();
+        let broken: Vec<_> = catalog.records().filter(|record| !record.is_complete()).collect();
+        assert!(broken.is_empty(), "{broken:?}");
+        catalog.records().map(|record| record.id()).collect()
+    }
+
+    /// All that lies in store and work directory, but for what every run leaves: the layout's directories, the
+    /// emptied lock, the log of the run.
+    #[must_use]
+    pub fn contents(&self) -> Vec<String> {
+        let mut all = Vec::new();
+        for (name, root) in [("store", self.store()), ("work", self.work())] {
+            let is_usual = |path: &str, full: &Path| {
+                let is_lock = path.ends_with("pyxbackup.lock");
+                let is_log = name == "work" && path.contains("-pyxbackup") && path.ends_with(".log");
+                DIRECTORIES.contains(&path) || is_log || (is_lock && files::size(full) == 0)
+            };
+            let found = files::everything_below(&root).into_iter();
+            let found = found.filter(|path| !is_usual(path, &root.join(path)));
+            all.extend(found.map(|path| format!("{name}/{path}")));
+        }
+        all
+    }
+
+    /// Nothing of any run is left here.
+    ///
+    /// # Panics
+    /// When something is.
+    #[track_caller]
+    pub fn assert_empty(&self) {
+        assert_eq!(self.contents(), Vec::<String>::new(), "left behind");
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        // A run that was killed could not end an engine that has fallen silent.
+        processes::end_mentioning(self.path());
+    }
+}

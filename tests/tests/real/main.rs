@@ -1,0 +1,10 @@
+//! The program and the library on real servers, with a real engine.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests, which clippy does not take for such")]
+
+mod compat;
+mod crash;
+mod dialects;
+mod forms;
+mod refusals;
+mod secrets;
