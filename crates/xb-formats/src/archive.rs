@@ -83,11 +83,76 @@ impl Archive {
         Archive::ALL.into_iter().find(|archive| archive.suffix() == Some(suffix))
     }
 
+    /// What the name promises, layer by layer; nothing for a directory, which is no file. The bytes win over
+    /// it: see [`sniff`].
+    #[must_use]
+    pub fn layers(self) -> Option<Layers> {
+        let plain = |container| Layers {
+            container,
+            compression: StreamCompression::None,
+            members: None,
+            encryption: Encryption::None,
+        };
+        let xbstream = plain(Container::Xbstream);
+        let qpress = plain(Container::Qpress);
+        Some(match self {
+            Archive::Directory => return None,
+            Archive::Xbstream(compression) => Layers { compression, ..xbstream },
+            Archive::TarGzip => Layers { compression: StreamCompression::Gzip, ..plain(Container::Tar) },
+            Archive::Qpress => qpress,
+            Archive::QpressXbcrypt => Layers { encryption: Encryption::Whole, ..qpress },
+            Archive::XbstreamQpress => Layers { members: Some(MemberCompression::Qpress), ..xbstream },
+            Archive::XbstreamQpressXbcrypt => Layers {
+                members: Some(MemberCompression::Qpress),
+                encryption: Encryption::WholeOrMembers,
+                ..xbstream
+            },
+            Archive::XbstreamLz4 => Layers { members: Some(MemberCompression::Lz4), ..xbstream },
+        })
+    }
+
     /// Whether this version can read it. The other forms are recognised, so that the reason can be told.
     #[must_use]
     pub fn readable_now(self) -> bool {
         matches!(self, Archive::Directory | Archive::Xbstream(_))
     }
+}
+
+/// What holds the files of an archive together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Container {
+    /// xbstream or mbstream.
+    Xbstream,
+    /// tar.
+    Tar,
+    /// A qpress archive, which compresses as well.
+    Qpress,
+}
+
+/// Where xbcrypt sits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Encryption {
+    /// Nowhere.
+    None,
+    /// Around the archive as a whole.
+    Whole,
+    /// Around the archive as a whole, as up to XtraBackup 2.2, or around each file in it, as from 2.3 on. The
+    /// name does not say; the first bytes do.
+    WholeOrMembers,
+}
+
+/// The layers of an archive in one file. From the outside in: encryption of the whole, compression of the
+/// whole, the container; then for each file in it its encryption and its compression.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Layers {
+    /// What holds the files together.
+    pub container: Container,
+    /// How it is compressed as a whole.
+    pub compression: StreamCompression,
+    /// How each file in it is compressed. Single ones may be left as they are.
+    pub members: Option<MemberCompression>,
+    /// Where it is encrypted.
+    pub encryption: Encryption,
 }
 
 impl fmt::Display for Archive {
@@ -140,8 +205,8 @@ pub fn sniff(first_bytes: &[u8]) -> Option<Layer> {
         (b"\x28\xb5\x2f\xfd", Layer::Zstd),
         (b"\x04\x22\x4d\x18", Layer::Lz4),
         (&crate::xbstream::MAGIC, Layer::Xbstream),
-        (b"XBCRYP0", Layer::Xbcrypt),
-        (b"qpress10", Layer::Qpress),
+        (&crate::xbcrypt::MAGIC_PREFIX, Layer::Xbcrypt),
+        (&crate::qpress::MAGIC, Layer::Qpress),
         (b"age-encryption.org/", Layer::Age),
     ];
     marks.into_iter().find(|(mark, _)| first_bytes.starts_with(mark)).map(|(_, layer)| layer)
@@ -210,6 +275,37 @@ mod tests {
         }
         for other in ["backup", "backup.", "backup.meta", "backup.xbs.gz.part", "xbackup.xbs", "backup.gz"] {
             assert_eq!(Archive::of(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_name_spells_its_layers_from_the_inside_out() {
+        for archive in Archive::ALL {
+            let Some(layers) = archive.layers() else {
+                assert_eq!(archive, Archive::Directory);
+                continue;
+            };
+            let parts = [
+                match layers.container {
+                    Container::Xbstream => "xbs",
+                    Container::Tar => "tar",
+                    Container::Qpress => "qp",
+                },
+                match layers.compression {
+                    StreamCompression::None => "",
+                    StreamCompression::Gzip => "gz",
+                    StreamCompression::Zstd => "zst",
+                },
+                match layers.members {
+                    None => "",
+                    Some(MemberCompression::Qpress) => "qp",
+                    Some(MemberCompression::Lz4) => "lz4",
+                    Some(MemberCompression::Zstd) => "zst",
+                },
+                if layers.encryption == Encryption::None { "" } else { "xbcrypt" },
+            ];
+            let spelt: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+            assert_eq!(Some(spelt.join(".").as_str()), archive.suffix());
         }
     }
 

@@ -1,6 +1,9 @@
 //! Codecs of MySQL and MariaDB physical backups.
 //!
 //! * [`xbstream`]: the stream format of `xbstream` and `mbstream`, read and written.
+//! * [`xbcrypt`]: the encrypted chunks of `xbcrypt`, read and written.
+//! * [`qpress`]: the archives of `qpress` and the QuickLZ packets in them, read and written.
+//! * [`path`]: the paths all of them hand out, which cannot lead out of where they are resolved.
 //! * [`meta`]: the small files an engine leaves beside the data, and the lines it logs.
 //! * [`archive`]: which layers an archive consists of, told by its name and by its first bytes.
 //!
@@ -29,5 +32,9 @@
 //! ```
 
 pub mod archive;
+mod bytes;
 pub mod meta;
+pub mod path;
+pub mod qpress;
+pub mod xbcrypt;
 pub mod xbstream;

@@ -5,11 +5,8 @@
 mod support;
 
 use std::collections::BTreeMap;
-use std::io::Read;
-use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
-use sha2::{Digest, Sha256};
+use support::manifest::{self, Vector, digest};
 use support::{extract, extract_as};
 use xb_formats::archive::{Layer, sniff};
 use xb_formats::meta::checkpoints::{BackupType, Checkpoints};
@@ -17,61 +14,8 @@ use xb_formats::meta::info::Info;
 use xb_formats::meta::names::MetaKind;
 use xb_formats::xbstream::Dialect;
 
-#[derive(Deserialize)]
-struct Manifest {
-    vector: Vec<Vector>,
-}
-
-#[derive(Deserialize)]
-struct Vector {
-    id: String,
-    file: String,
-    expect: String,
-    verdict: Option<String>,
-    size: usize,
-    sha256: String,
-    wrapper: Option<String>,
-    #[serde(default)]
-    content: Vec<Content>,
-}
-
-#[derive(Deserialize)]
-struct Content {
-    path: String,
-    size: Option<usize>,
-    sha256: String,
-}
-
-fn data() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/xbstream")
-}
-
 fn vectors(expect: &str) -> Vec<(Vector, Vec<u8>)> {
-    let text = std::fs::read_to_string(data().join("vectors.toml")).unwrap();
-    let all = toml::from_str::<Manifest>(&text).unwrap().vector;
-    let wanted = all.into_iter().filter(|vector| vector.expect == expect);
-    wanted
-        .map(|vector| {
-            let stream = load(&vector);
-            assert_eq!((stream.len(), &digest(&stream)), (vector.size, &vector.sha256), "{}", vector.id);
-            (vector, stream)
-        })
-        .collect()
-}
-
-fn load(vector: &Vector) -> Vec<u8> {
-    let bytes = std::fs::read(data().join(&vector.file)).unwrap();
-    if vector.wrapper.is_none() {
-        return bytes;
-    }
-    assert_eq!(sniff(&bytes), Some(Layer::Gzip));
-    let mut stream = Vec::new();
-    flate2::read::GzDecoder::new(bytes.as_slice()).read_to_end(&mut stream).unwrap();
-    stream
-}
-
-fn digest(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    manifest::vectors("xbstream", expect)
 }
 
 #[test]

@@ -3,12 +3,13 @@
 use super::error::{Fault, XbstreamError};
 use super::event::{Dialect, Event, Limits, StreamSummary};
 use super::files::{FileTable, OpenFile, within};
-use super::path::{PathError, StreamPath, escape};
 use super::payload::Payload;
 use super::{
     FLAG_REWRITE, FLAG_SKIPPABLE, MAGIC, PATH_LIMIT, TYPE_DATA, TYPE_END, TYPE_REMOVE, TYPE_RENAME,
     TYPE_SEEK_OR_SPARSE,
 };
+use crate::bytes::number_at;
+use crate::path::{PathError, StreamPath, escape};
 
 /// Sizes of the fields, in bytes.
 const HEAD: usize = 6;
@@ -466,10 +467,4 @@ impl Part {
             Part::Map { payload, .. } | Part::Payload(payload) => Some(&payload.path),
         }
     }
-}
-
-/// The little-endian number of `N` ≤ 8 bytes at a place of a gathered field.
-fn number_at<const N: usize>(field: &[u8], place: usize) -> u64 {
-    let bytes = field.iter().skip(place).take(N);
-    bytes.rev().fold(0, |number, byte| number << 8 | u64::from(*byte))
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use xb_core::ErrorClass;
 
-use super::path::{PathError, escape};
+use crate::path::{PathError, escape};
 
 /// How many names of open files an error tells.
 pub(super) const NAMES_TOLD: usize = 3;

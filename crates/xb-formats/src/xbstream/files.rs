@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::error::{Fault, NAMES_TOLD};
 use super::event::{FileKey, Limits};
-use super::path::StreamPath;
+use crate::path::StreamPath;
 
 /// A file that has begun and not ended.
 #[derive(Clone, Copy, Debug)]

@@ -24,7 +24,6 @@ mod decoder;
 mod error;
 mod event;
 mod files;
-mod path;
 mod payload;
 mod reader;
 mod writer;
@@ -32,15 +31,13 @@ mod writer;
 pub use decoder::Decoder;
 pub use error::{Fault, XbstreamError};
 pub use event::{Dialect, Event, FileKey, Limits, StreamSummary};
-pub use path::{PathError, StreamPath};
 pub use reader::{ReadError, Reader};
 pub use writer::{CHUNK_LIMIT, FileInWork, WriteError, Writer};
 
+pub use crate::path::{PATH_LIMIT, PathError, StreamPath};
+
 /// The first bytes of every chunk, and so of every stream that is not empty.
 pub const MAGIC: [u8; 8] = *b"XBSTCK01";
-
-/// The longest path a reader takes, in bytes. Writers let 512 through; every known reader refuses that.
-pub const PATH_LIMIT: usize = 511;
 
 /// Flag bit 0: a reader may skip the chunk. No known writer sets it, and what is behind the path of an
 /// unknown type is not defined, so it is of no use.

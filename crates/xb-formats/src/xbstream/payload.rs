@@ -5,7 +5,7 @@ use crc32fast::Hasher;
 use super::error::Fault;
 use super::event::Event;
 use super::files::OpenFile;
-use super::path::StreamPath;
+use crate::path::StreamPath;
 
 /// A payload of which zero or more bytes have passed.
 #[derive(Debug)]

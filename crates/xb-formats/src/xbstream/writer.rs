@@ -8,8 +8,8 @@ use xb_core::ErrorClass;
 use super::error::Fault;
 use super::event::Limits;
 use super::files::FileTable;
-use super::path::{PathError, StreamPath};
 use super::{MAGIC, TYPE_DATA, TYPE_END, TYPE_SEEK_OR_SPARSE};
+use crate::path::{PathError, StreamPath};
 
 /// The largest payload of a chunk, in bytes: what the tools themselves write at most by default.
 pub const CHUNK_LIMIT: usize = 10 << 20;

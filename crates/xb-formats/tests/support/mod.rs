@@ -1,7 +1,10 @@
 //! Extraction into memory, shared by the tests of streams.
 
 #![allow(dead_code, missing_docs, unreachable_pub, reason = "each test uses a part of it")]
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests are test code")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests are test code")]
+
+pub mod layers;
+pub mod manifest;
 
 use std::collections::{BTreeMap, HashMap};
 

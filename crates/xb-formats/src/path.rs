@@ -1,4 +1,7 @@
-//! Paths of a stream's members: relative, without a way out.
+//! Paths of what archives hold: relative, without a way out.
+//!
+//! xbstream stores whole paths, qpress one component at a time; both come out as a [`StreamPath`], so that
+//! who writes files has one rule to rely on.
 
 use std::ffi::OsStr;
 use std::fmt::{self, Write};
@@ -6,10 +9,12 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::PATH_LIMIT;
+/// The longest path a reader takes, in bytes: that of xbstream, whose writers let 512 through, which every
+/// known reader refuses.
+pub const PATH_LIMIT: usize = 511;
 
 /// The longest component most file systems take.
-const COMPONENT_LIMIT: usize = 255;
+pub(crate) const COMPONENT_LIMIT: usize = 255;
 
 /// The path of a member, checked: relative, no component empty, `.` or `..`, no NUL byte.
 ///
@@ -48,13 +53,16 @@ pub enum PathError {
     /// It has the component `..`.
     #[error("the path has the component \"..\", which leads out of the target")]
     Parent,
+    /// What has to be a single component has a slash or a backslash in it.
+    #[error("the name has a separator in it, which can lead out of the target")]
+    Separator,
 }
 
 impl PathError {
     /// Whether the path would lead out of the directory it is extracted to, a sign of malice.
     #[must_use]
     pub fn escapes(&self) -> bool {
-        matches!(self, PathError::Absolute | PathError::Parent)
+        matches!(self, PathError::Absolute | PathError::Parent | PathError::Separator)
     }
 }
 
@@ -90,6 +98,24 @@ impl StreamPath {
         verdict.map(|()| StreamPath(Arc::from(path)))
     }
 
+    /// The path of what has this name in a directory; nothing stands for the directory all paths are in. The
+    /// name is one component: unlike in [`StreamPath::new`], no `./` is dropped.
+    ///
+    /// # Errors
+    /// What is wrong with the name, or with the path as a whole.
+    pub fn child(parent: Option<&StreamPath>, name: &[u8]) -> Result<Self, PathError> {
+        match name {
+            b"" => return Err(PathError::Empty),
+            b".." => return Err(PathError::Parent),
+            b"." => return Err(PathError::Component),
+            _ if name.iter().any(|byte| matches!(byte, b'/' | b'\\')) => return Err(PathError::Separator),
+            _ => {}
+        }
+        let mut path = parent.map_or_else(Vec::new, |parent| [parent.as_bytes(), b"/"].concat());
+        path.extend_from_slice(name);
+        StreamPath::new(&path)
+    }
+
     /// The bytes, without a leading `./`.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
@@ -123,7 +149,7 @@ impl fmt::Debug for StreamPath {
 }
 
 /// Bytes as text that a terminal shows and does not obey. Not cut: a path has at most [`PATH_LIMIT`] bytes.
-pub(super) fn escape(bytes: &[u8]) -> String {
+pub(crate) fn escape(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());
     for part in bytes.utf8_chunks() {
         for letter in part.valid().chars() {
@@ -176,6 +202,25 @@ mod tests {
     fn every_other_path_is_refused(#[case] stored: &[u8], #[case] error: PathError) {
         assert_eq!(StreamPath::new(stored), Err(error));
         assert_eq!(error.escapes(), matches!(error, PathError::Absolute | PathError::Parent));
+    }
+
+    #[test]
+    fn a_child_is_one_component_below_its_parent() {
+        let shop = StreamPath::child(None, b"shop").unwrap();
+        assert_eq!(StreamPath::child(Some(&shop), b"..a.ibd").unwrap().as_bytes(), b"shop/..a.ibd");
+        for (name, error) in [
+            (&b""[..], PathError::Empty),
+            (b".", PathError::Component),
+            (b"..", PathError::Parent),
+            (b"./a", PathError::Separator),
+            (b"/a", PathError::Separator),
+            (b"..\\a", PathError::Separator),
+            (b"a\0b", PathError::Nul),
+            (&[b'n'; 256], PathError::LongComponent { length: 256 }),
+        ] {
+            assert_eq!(StreamPath::child(None, name), Err(error), "{name:?}");
+            assert_eq!(StreamPath::child(Some(&shop), name), Err(error), "{name:?}");
+        }
     }
 
     #[test]
