@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -82,6 +83,13 @@ impl Catalog {
     pub fn chain(&self, target: BackupId) -> Result<Vec<&BackupRecord>, ChainError> {
         let set = self.sets.iter().find(|set| set.members().any(|member| member.id() == target));
         set.ok_or(ChainError::NoSuchBackup { target })?.chain(target)
+    }
+
+    /// The newest backup after `chosen`, which was passed over, with the reason why it cannot be restored.
+    #[must_use]
+    pub fn passed_over(&self, chosen: BackupId) -> Option<ChainError> {
+        let newest = self.records().map(BackupRecord::id).filter(|id| *id > chosen).max()?;
+        self.chain(newest).err()
     }
 
     /// The chain of the newest backup that can be restored.
@@ -183,7 +191,10 @@ fn entry(name: &str, set: Option<BackupId>) -> Option<Entry> {
 fn list(directory: &Path) -> Result<Vec<(String, PathBuf)>, FsError> {
     let entries = match fs::read_dir(directory) {
         Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        // A file of the name of a directory is a stray of whoever listed the directory above.
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            return Ok(Vec::new());
+        }
         Err(error) => return Err(FsError::on("read directory", directory)(error)),
     };
     let named = |entry: std::io::Result<fs::DirEntry>| {

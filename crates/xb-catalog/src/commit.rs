@@ -8,7 +8,9 @@
 use std::path::{Path, PathBuf};
 
 use xb_formats::meta::backup_meta::BackupMeta;
-use xb_pipeline::fs::{FsError, create_dir_private, remove_tree, rename, sync_dir, write_atomic};
+use xb_pipeline::fs::{
+    FsError, create_dir_private, create_new_dir_private, remove_tree, rename, sync_dir, write_atomic,
+};
 
 use crate::catalog::Partial;
 use crate::layout::{DIRECTORIES, Place};
@@ -53,7 +55,7 @@ impl Draft {
     pub fn begin(root: &Path, place: Place) -> Result<Self, FsError> {
         let directory = root.join(place.partial());
         remove_tree(&directory)?;
-        create_dir_private(&directory)?;
+        create_new_dir_private(&directory)?;
         Ok(Draft { root: root.to_owned(), place, open: true })
     }
 
@@ -70,14 +72,20 @@ impl Draft {
     pub fn commit(mut self, manifest: &Manifest, meta: &BackupMeta) -> Result<PathBuf, CommitError> {
         let directory = self.directory();
         write_atomic(&directory.join(BACKUP_META_NAME), meta.render().as_bytes())?;
-        write_atomic(&directory.join(MANIFEST_NAME), &manifest.render()?)?;
+        let text = manifest.render()?;
+        Manifest::parse(&text)?;
+        write_atomic(&directory.join(MANIFEST_NAME), &text)?;
         let (parent, finished) =
             (self.root.join(self.place.parent()), self.root.join(self.place.directory()));
         // A new set's directory is a new name itself.
         if let Some(above) = parent.parent() {
             sync_dir(above)?;
         }
-        rename(&directory, &finished)?;
+        if let Err(error) = rename(&directory, &finished) {
+            // The new name may not survive a crash, so it must not be believed: the old one comes back.
+            let _ = rename(&finished, &directory);
+            return Err(error.into());
+        }
         self.open = false;
         Ok(finished)
     }

@@ -1,7 +1,7 @@
 //! The manifest: what a backup is, written last, and the proof that it is whole (docs/FORMAT.md).
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Component, Path, PathBuf};
 
 use chrono::{DateTime, FixedOffset};
 use serde::{Deserialize, Serialize};
@@ -104,6 +104,10 @@ pub struct ServerIdentity {
     pub hostname: String,
     /// The data directory.
     pub datadir: PathBuf,
+    /// The system tablespace as a file: its inode, and when it was made. A restore in place brings another
+    /// file, and with it a history that the backups taken before do not share.
+    #[serde(default)]
+    pub data_file: Option<String>,
     /// The replication id. Told, not compared: it may change with a restart.
     pub server_id: u64,
 }
@@ -116,15 +120,17 @@ impl ServerIdentity {
     pub fn same_as(&self, other: &ServerIdentity) -> Result<(), String> {
         let differ =
             |what: &str, a: &str, b: &str| if a == b { Ok(()) } else { Err(format!("{what} {a}, not {b}")) };
-        if let (Some(a), Some(b)) = (&self.server_uuid, &other.server_uuid) {
-            return differ("server_uuid", a, b);
-        }
-        differ("host", &self.hostname, &other.hostname)?;
-        differ("datadir", &self.datadir.to_string_lossy(), &other.datadir.to_string_lossy())?;
-        match (&self.aria_uuid, &other.aria_uuid) {
-            (Some(a), Some(b)) => differ("a data directory with id", a, b),
+        let known = |what: &str, a: &Option<String>, b: &Option<String>| match (a, b) {
+            (Some(a), Some(b)) => differ(what, a, b),
             _ => Ok(()),
-        }
+        };
+        differ("host", &self.hostname, &other.hostname)?;
+        known("server_uuid", &self.server_uuid, &other.server_uuid)?;
+        known("a data directory with id", &self.aria_uuid, &other.aria_uuid)?;
+        known("a system tablespace restored or made anew,", &self.data_file, &other.data_file)?;
+        let both_named = self.server_uuid.is_some() && other.server_uuid.is_some();
+        let place = |identity: &ServerIdentity| identity.datadir.to_string_lossy().into_owned();
+        if both_named { Ok(()) } else { differ("datadir", &place(self), &place(other)) }
     }
 }
 
@@ -195,6 +201,12 @@ pub enum ManifestError {
     /// It is not JSON of the expected form.
     #[error("the manifest cannot be read: {0}")]
     Syntax(#[from] serde_json::Error),
+    /// It names a file outside of its directory.
+    #[error("the manifest names {}, which is no path within a backup", path.display())]
+    Path {
+        /// The path.
+        path: PathBuf,
+    },
     /// It was written by a newer version.
     #[error(
         "the manifest has format {found}, this version reads up to {MANIFEST_FORMAT}: use a newer pyxbackup"
@@ -222,7 +234,13 @@ impl Manifest {
         if head.format > MANIFEST_FORMAT {
             return Err(ManifestError::Format { found: head.format });
         }
-        Ok(serde_json::from_slice(text)?)
+        let manifest: Manifest = serde_json::from_slice(text)?;
+        let is_inside = |path: &Path| path.components().all(|part| matches!(part, Component::Normal(_)));
+        let mut paths = manifest.objects.iter().chain(&manifest.beside).map(|object| &object.path);
+        match paths.find(|path| path.as_os_str().is_empty() || !is_inside(path)) {
+            Some(path) => Err(ManifestError::Path { path: path.clone() }),
+            None => Ok(manifest),
+        }
     }
 
     /// The text of a manifest, for people and programs.
@@ -246,12 +264,24 @@ mod tests {
             aria_uuid: aria.map(str::to_owned),
             hostname: "db1".into(),
             datadir: datadir.into(),
+            data_file: None,
             server_id: 1,
         }
     }
 
     #[test]
-    fn a_uuid_decides_alone() {
+    fn a_restore_in_place_is_another_history() {
+        let file = |text: &str| ServerIdentity {
+            data_file: Some(text.into()),
+            ..identity(Some("a"), Some("1"), "/data")
+        };
+        assert!(file("12 made 1").same_as(&file("12 made 1")).is_ok());
+        assert!(file("12 made 1").same_as(&file("13 made 2")).is_err());
+        assert!(file("12 made 1").same_as(&identity(Some("a"), Some("1"), "/data")).is_ok(), "not known");
+    }
+
+    #[test]
+    fn with_a_uuid_the_data_directory_may_move() {
         let a = identity(Some("a"), None, "/data");
         assert!(a.same_as(&identity(Some("a"), None, "/moved")).is_ok());
         assert_eq!(a.same_as(&identity(Some("b"), None, "/data")), Err("server_uuid a, not b".to_owned()));

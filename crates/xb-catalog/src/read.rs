@@ -8,8 +8,10 @@ use xb_core::BackupKind;
 use xb_formats::archive::Archive;
 use xb_formats::meta::backup_meta::{BackupMeta, FILE_NAMES};
 use xb_formats::meta::binlog_info::BinlogInfo;
-use xb_formats::meta::checkpoints::Checkpoints;
+use xb_formats::meta::checkpoints::{BackupType, Checkpoints};
 use xb_formats::meta::names::MetaKind;
+
+use xb_pipeline::ObjectReceipt;
 
 use crate::layout::Place;
 use crate::manifest::{BinlogPoint, MANIFEST_NAME, Manifest};
@@ -18,8 +20,8 @@ use crate::record::{BackupRecord, BackupState, Moment, Origin};
 /// So many files of a backup are looked for when a store is listed: an archive has one, a directory may have
 /// a hundred thousand. A restore looks at all of them.
 const OBJECTS_LOOKED_AT: usize = 64;
-/// Metadata larger than this is not what it claims to be.
-const META_LIMIT: u64 = 64 * 1024 * 1024;
+/// Metadata larger than this is not what it claims to be: a manifest has about 150 bytes a file.
+const META_LIMIT: u64 = 1024 * 1024 * 1024;
 
 /// The entry at `path`. Whatever is wrong with it is part of the answer.
 pub(crate) fn read_record(place: Place, path: &Path) -> BackupRecord {
@@ -60,7 +62,7 @@ fn unknown(place: Place, path: &Path, origin: Origin, state: BackupState) -> Bac
         server: None,
         engine: None,
         engine_version: None,
-        objects: Vec::new(),
+        archive_digest: None,
     }
 }
 
@@ -69,6 +71,7 @@ fn broken(place: Place, path: &Path, origin: Origin, reason: String) -> BackupRe
 }
 
 fn native(place: Place, path: &Path, manifest: Manifest) -> BackupRecord {
+    let is_archive = manifest.archive != Manifest::DIRECTORY;
     let state =
         check_native(place, path, &manifest).map_or_else(BackupState::Broken, |()| BackupState::Complete);
     BackupRecord {
@@ -83,7 +86,7 @@ fn native(place: Place, path: &Path, manifest: Manifest) -> BackupRecord {
         server: Some(manifest.server),
         engine_version: Some(manifest.engine.version),
         engine: Some(manifest.engine),
-        objects: manifest.objects,
+        archive_digest: manifest.objects.first().filter(|_| is_archive).map(|object| object.blake3),
         ..unknown(place, path, Origin::Native, state)
     }
 }
@@ -111,6 +114,17 @@ fn check_native(place: Place, path: &Path, manifest: &Manifest) -> Result<(), St
     Ok(())
 }
 
+/// The files of a native backup that hold the server's data, in full. Read anew: a catalog does not keep the
+/// lists of all backups.
+///
+/// # Errors
+/// What is wrong with the manifest, in words.
+pub fn read_objects(directory: &Path) -> Result<Vec<ObjectReceipt>, String> {
+    let text = read_small(&directory.join(MANIFEST_NAME)).map_err(|error| error.to_string())?;
+    let text = text.ok_or_else(|| format!("{MANIFEST_NAME} is missing"))?;
+    Ok(Manifest::parse(&text).map_err(|error| error.to_string())?.objects)
+}
+
 /// What the original left: a directory counts for it when checkpoints are there, but those are written
 /// early; here it counts when its end was written down as well, and its data is there.
 fn original(place: Place, path: &Path) -> BackupRecord {
@@ -131,9 +145,7 @@ fn read_original(place: Place, path: &Path) -> Result<BackupRecord, String> {
     if meta.backup != place.id || meta.kind() != place.kind() {
         return Err(format!("its backup.meta is that of {} {}", meta.kind(), meta.backup));
     }
-    if place.kind() == BackupKind::Full && checkpoints.lsns.from.0 != 0 {
-        return Err("it stands among the full backups but begins at an LSN".to_owned());
-    }
+    check_type(place, &checkpoints)?;
     let archive = find_archive(path)?;
     let binlog = read_meta(path, MetaKind::BinlogInfo)?.and_then(|text| BinlogInfo::parse(&text).ok());
     Ok(BackupRecord {
@@ -144,6 +156,20 @@ fn read_original(place: Place, path: &Path) -> Result<BackupRecord, String> {
         engine_version: meta.source_version.and_then(|text| text.parse().ok()),
         ..unknown(place, path, Origin::Original, BackupState::Complete)
     })
+}
+
+/// What was prepared for good takes no incremental, and what stands in the wrong place is not what it seems.
+fn check_type(place: Place, checkpoints: &Checkpoints) -> Result<(), String> {
+    let wanted = match place.kind() {
+        BackupKind::Full => BackupType::FullBackuped,
+        BackupKind::Incremental => BackupType::Incremental,
+    };
+    let found = checkpoints.backup_type;
+    if found == wanted {
+        Ok(())
+    } else {
+        Err(format!("its checkpoints say {}, not {}", found.as_str(), wanted.as_str()))
+    }
 }
 
 /// The archive in a directory of the original; without one the directory itself is the backup.

@@ -6,7 +6,7 @@ use chrono::{DateTime, FixedOffset, NaiveDateTime};
 use serde::{Serialize, Serializer};
 use xb_core::{BackupId, BackupKind, LsnRange, Version};
 use xb_formats::archive::Archive;
-use xb_pipeline::ObjectReceipt;
+use xb_pipeline::Digest;
 
 use crate::layout::Place;
 use crate::manifest::{BinlogPoint, EngineRecord, Manifest, ServerRecord, Sizes, SourcePoint};
@@ -99,9 +99,8 @@ pub struct BackupRecord {
     pub engine: Option<EngineRecord>,
     /// The engine's version as the original wrote it down, where there is no [`EngineRecord`].
     pub engine_version: Option<Version>,
-    /// The files that hold the server's data, with size and digest.
-    #[serde(skip)]
-    pub objects: Vec<ObjectReceipt>,
+    /// The digest of the archive, for a native backup that has one.
+    pub archive_digest: Option<Digest>,
 }
 
 /// `directory`, or the name of the archive's file.

@@ -34,6 +34,7 @@ fn identity(datadir: &str) -> ServerIdentity {
         aria_uuid: None,
         hostname: "db1".into(),
         datadir: datadir.into(),
+        data_file: None,
         server_id: 1,
     }
 }
@@ -236,6 +237,37 @@ fn a_restore_is_planned_before_anything_is_done() {
     assert_eq!(error, RestoreError::Chain(ChainError::NoSuchBackup { target: id("23_00_00") }));
     let error = plan_restore(&Catalog::default(), None, Path::new("/restore")).unwrap_err();
     assert_eq!(error, RestoreError::NothingToRestore);
+}
+
+#[test]
+fn a_newer_backup_that_is_passed_over_is_told() {
+    let dir = store_with_a_set();
+    fs::write(dir.path().join("incr/2026_11_22-10_00_00/2026_11_22-12_00_00/backup.xbs.zst"), "dat").unwrap();
+    let catalog = Catalog::scan(dir.path()).unwrap();
+    let plan = plan_restore(&catalog, None, Path::new("/restore")).unwrap();
+    assert_eq!(plan.target, id("11_00_00"));
+    assert!(
+        matches!(plan.passed_over, Some(ChainError::MemberBroken { member, .. }) if member == id("12_00_00"))
+    );
+    let plan = plan_restore(&catalog, Some(id("11_00_00")), Path::new("/restore")).unwrap();
+    assert_eq!(plan.passed_over, None, "it was asked for");
+}
+
+#[test]
+fn a_manifest_cannot_name_files_elsewhere() {
+    let dir = store_with_a_set();
+    let path = dir.path().join("full/2026_11_22-10_00_00/manifest.json");
+    let text = fs::read_to_string(&path).unwrap();
+    for evil in ["../../evil", "/etc/passwd", ""] {
+        fs::write(&path, text.replace("\"path\": \"backup.xbs.zst\"", &format!("\"path\": \"{evil}\"")))
+            .unwrap();
+        let catalog = Catalog::scan(dir.path()).unwrap();
+        let state = &catalog.records().next().unwrap().state;
+        assert!(
+            matches!(state, BackupState::Broken(reason) if reason.contains("no path within")),
+            "{evil}: {state:?}"
+        );
+    }
 }
 
 #[test]

@@ -11,6 +11,7 @@ use xb_pipeline::cancel::CancelToken;
 use xb_pipeline::monitor::{Monitor, Phase};
 
 use crate::error::EngineError;
+use crate::option_file;
 use crate::surroundings::Surroundings;
 
 /// Settings and surroundings of a run.
@@ -45,9 +46,11 @@ impl Context {
         self.settings.engine_dir.iter().chain(&self.around.search_path).cloned().collect()
     }
 
-    /// Replaces what must not be seen in what others write.
+    /// Replaces what must not be seen in what others write: the password, also as it stands in option files.
     pub(crate) fn masker(&self, found: Option<&Secret>) -> Masker {
-        Masker::new(self.settings.mysql_pass.iter().chain(found).cloned())
+        let as_written = |secret: &Secret| Secret::new(option_file::quote(secret.expose()).trim_matches('"'));
+        let secrets = self.settings.mysql_pass.iter().chain(found);
+        Masker::new(secrets.flat_map(|secret| [secret.clone(), as_written(secret)]))
     }
 
     /// Threads that compress or decompress.

@@ -106,6 +106,8 @@ impl RunLock {
             }
             lock.files.push((path, file));
         }
+        // What a killed run left would name a dead process to whoever asks from now on.
+        lock.write("")?;
         Ok(lock)
     }
 

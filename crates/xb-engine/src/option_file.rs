@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use xb_binlog::client::ConnectOptions;
@@ -26,7 +27,7 @@ const CLIENT_GROUPS: [&str; 7] = [
 /// Groups of the server, which also tell where it listens.
 const SERVER_GROUPS: [&str; 4] = ["mysqld", "server", "mariadb", "mariadbd"];
 
-/// How to reach the server, by these files. Files that are not there say nothing.
+/// How to reach the server, by these files. Files that are not there, or not for us to read, say nothing.
 ///
 /// # Errors
 /// [`FsError`] when one is there and cannot be read.
@@ -54,7 +55,10 @@ impl Options {
     fn read(&mut self, path: &Path, depth: usize) -> Result<(), FsError> {
         let text = match fs::read(path) {
             Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            // The servers' own reader passes over what it may not read.
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::PermissionDenied) => {
+                return Ok(());
+            }
             Err(error) => return Err(FsError::on("read", path)(error)),
         };
         let mut group = String::new();
@@ -101,14 +105,29 @@ fn pair(line: &str) -> Option<(String, String)> {
         return None;
     }
     let (key, value) = line.split_once('=').unwrap_or((line, ""));
-    Some((key.trim().to_ascii_lowercase().replace('_', "-"), unquote(value.trim())))
+    Some((key.trim().to_ascii_lowercase().replace('_', "-"), unquote(without_comment(value).trim())))
 }
 
-/// A value in one pair of quotes is what is between them; without, a `#` begins a comment. Backslash
-/// sequences stand for what the servers' reader takes them for.
+/// A value up to the first `#` that stands in no quotes.
+fn without_comment(value: &str) -> &str {
+    let (mut quote, mut escaped) = (None, false);
+    for (at, letter) in value.char_indices() {
+        match (letter, quote) {
+            ('#', None) => return &value[..at],
+            ('"' | '\'', None) if !escaped => quote = Some(letter),
+            (_, Some(open)) if letter == open && !escaped => quote = None,
+            _ => (),
+        }
+        escaped = quote.is_some() && letter == '\\' && !escaped;
+    }
+    value
+}
+
+/// A value in one pair of quotes is what is between them. Backslash sequences stand for what the servers'
+/// reader takes them for.
 fn unquote(value: &str) -> String {
     let quoted = ['"', '\''].iter().find_map(|quote| value.strip_prefix(*quote)?.strip_suffix(*quote));
-    let text = quoted.unwrap_or_else(|| value.split(" #").next().unwrap_or_default().trim_end());
+    let text = quoted.unwrap_or(value);
     let mut plain = String::new();
     let mut letters = text.chars();
     while let Some(letter) = letters.next() {
@@ -135,6 +154,7 @@ pub(crate) fn quote(value: &str) -> String {
     for letter in value.chars() {
         match letter {
             '\\' => quoted.push_str("\\\\"),
+            '"' => quoted.push_str("\\\""),
             '\n' => quoted.push_str("\\n"),
             '\r' => quoted.push_str("\\r"),
             '\t' => quoted.push_str("\\t"),
@@ -172,6 +192,18 @@ mod tests {
     }
 
     #[test]
+    fn comments_end_where_the_servers_reader_ends_them() {
+        for (written, value) in [
+            ("\"a#b\" # the backup account", "a#b"),
+            ("'a#b'#c", "a#b"),
+            ("plain#comment", "plain"),
+            ("\"a\\\"b#c\" # x", "a\"b#c"),
+        ] {
+            assert_eq!(pair(&format!("password = {written}")).unwrap().1, value, "{written}");
+        }
+    }
+
+    #[test]
     fn a_file_that_includes_itself_ends() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("my.cnf");
@@ -181,8 +213,18 @@ mod tests {
 
     #[test]
     fn what_is_quoted_reads_back() {
-        for value in ["S3cret!pass", "a\"b'c", "back\\slash\\n", "# ; =", " spaces ", "tab\tnew\nline", "\\s"]
-        {
+        for value in [
+            "S3cret!pass",
+            "a\"b#c",
+            "'",
+            "\"\"",
+            "a\"b'c",
+            "back\\slash\\n",
+            "# ; =",
+            " spaces ",
+            "tab\tnew\nline",
+            "\\s",
+        ] {
             assert_eq!(unquote(&quote(value)), value, "{}", quote(value));
         }
     }

@@ -6,7 +6,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use xb_core::Secret;
-use xb_pipeline::fs::{FsError, create_dir_private, create_private, remove_tree};
+use xb_pipeline::fs::{FsError, create_new_dir_private, create_private, remove_tree};
 
 use crate::option_file::quote;
 
@@ -24,9 +24,9 @@ impl PrivateDir {
     pub(crate) fn create(work_dir: &Path) -> Result<Self, FsError> {
         remove_left_behind(work_dir)?;
         let path = work_dir.join(format!("{PREFIX}{}", std::process::id()));
-        create_dir_private(&path)?;
+        create_new_dir_private(&path)?;
         let made = PrivateDir { path };
-        create_dir_private(&made.scratch())?;
+        create_new_dir_private(&made.scratch())?;
         Ok(made)
     }
 
@@ -88,7 +88,10 @@ mod tests {
             private.option_file(&[included.clone(), "/nowhere/my.cnf".into()], &Secret::new("a\"b")).unwrap();
         let text = fs::read_to_string(&file).unwrap();
         let include = format!("!include {}\n", fs::canonicalize(included).unwrap().display());
-        assert_eq!(text, format!("{include}[xtrabackup]\npassword=\"a\"b\"\n[client]\npassword=\"a\"b\"\n"));
+        assert_eq!(
+            text,
+            format!("{include}[xtrabackup]\npassword=\"a\\\"b\"\n[client]\npassword=\"a\\\"b\"\n")
+        );
         assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
         drop(private);
         assert_eq!(fs::read_dir(work.path()).unwrap().count(), 1, "only my.cnf stays");

@@ -18,6 +18,10 @@ use crate::surroundings::Surroundings;
 const USUAL_SOCKETS: [&str; 4] =
     ["/run/mysqld/mysqld.sock", "/var/lib/mysql/mysql.sock", "/tmp/mysql.sock", "/var/run/mysql/mysql.sock"];
 
+/// `localhost` would mean the socket.
+const LOOPBACK: &str = "127.0.0.1";
+const DEFAULT_PORT: u16 = 3306;
+
 /// What is known of a server.
 #[derive(Clone, Debug)]
 pub(crate) struct ServerFacts {
@@ -43,25 +47,43 @@ pub enum ServerError {
         /// What it says.
         text: String,
     },
+    /// It runs elsewhere.
+    #[error(
+        "the server at {host} runs on {hostname}, not here on {here}; an engine can only copy the files of its own machine"
+    )]
+    Remote {
+        /// Where it was reached.
+        host: String,
+        /// Where it says it runs.
+        hostname: String,
+        /// This machine.
+        here: String,
+    },
     /// An option file could not be read.
     #[error(transparent)]
     Fs(#[from] FsError),
 }
 
-/// How to reach the server: settings first, then option files, then the usual places.
+/// How to reach the server: settings first, then option files, then the usual places. Socket or TCP is decided
+/// here, once, and the engine is told the same.
 ///
 /// # Errors
-/// [`FsError`] when an option file cannot be read.
+/// [`FsError`] when an option file cannot be read, or `mysql_cnf` is not there.
 pub(crate) fn connection(settings: &Settings, around: &Surroundings) -> Result<ConnectOptions, FsError> {
+    if let Some(path) = &settings.mysql_cnf {
+        File::open(path).map_err(FsError::on("open mysql_cnf", path))?;
+    }
     let from_files = option_file::connect_options(&option_files(settings, around))?;
-    let named_host = settings.mysql_host.clone().filter(|host| host != "localhost");
-    let by_tcp = settings.mysql_sock.is_none() && named_host.is_some();
+    let host = settings.mysql_host.clone().or(from_files.host).filter(|host| host != "localhost");
+    let wants_port = settings.mysql_port.is_some() && settings.mysql_sock.is_none();
+    let by_tcp = settings.mysql_sock.is_none() && (host.is_some() || wants_port);
     let usual = || USUAL_SOCKETS.iter().map(PathBuf::from).find(|path| path.exists());
     let socket = settings.mysql_sock.clone().or(from_files.socket).or_else(usual).filter(|_| !by_tcp);
+    let is_tcp = socket.is_none();
     Ok(ConnectOptions {
         socket,
-        host: named_host.or(from_files.host),
-        port: settings.mysql_port.or(from_files.port),
+        host: is_tcp.then(|| host.unwrap_or_else(|| LOOPBACK.to_owned())),
+        port: is_tcp.then(|| settings.mysql_port.or(from_files.port).unwrap_or(DEFAULT_PORT)),
         user: settings.mysql_user.clone().or(from_files.user).or_else(|| around.user.clone()),
         password: settings.mysql_pass.clone().or(from_files.password),
     })
@@ -79,9 +101,22 @@ pub(crate) fn option_files(settings: &Settings, around: &Surroundings) -> Vec<Pa
 pub(crate) fn facts(connection: ConnectOptions) -> Result<ServerFacts, ServerError> {
     let variables = Client::connect(&connection)?.variables()?;
     let record = record(&variables)?;
+    check_is_local(&connection, &record.identity.hostname)?;
     let datadir_bytes = tree_bytes_where(&record.identity.datadir, |name| is_copied(name, &variables)).ok();
     let has_binlog = text(&variables, "log_bin") == "ON";
     Ok(ServerFacts { record, connection, datadir_bytes, has_binlog })
+}
+
+/// Engines lock the server they are told of and copy the files of the machine they run on. A name that leads
+/// to another machine would give the wrong files under the right name.
+fn check_is_local(connection: &ConnectOptions, hostname: &str) -> Result<(), ServerError> {
+    let Some(host) = &connection.host else { return Ok(()) };
+    let is_loopback = host.starts_with("127.") || host == "::1";
+    let here = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    if is_loopback || hostname == here {
+        return Ok(());
+    }
+    Err(ServerError::Remote { host: host.clone(), hostname: hostname.to_owned(), here })
 }
 
 /// Whether engines copy a file or directory of this name. Logs are not tables, and what is temporary is not
@@ -104,6 +139,7 @@ fn record(variables: &BTreeMap<String, String>) -> Result<ServerRecord, ServerEr
     let identity = ServerIdentity {
         server_uuid: Some(text(variables, "server_uuid").to_owned()).filter(|uuid| !uuid.is_empty()),
         aria_uuid: aria_uuid(&datadir),
+        data_file: data_file(&datadir),
         hostname: text(variables, "hostname").to_owned(),
         datadir,
         server_id: text(variables, "server_id").parse().unwrap_or(0),
@@ -114,6 +150,16 @@ fn record(variables: &BTreeMap<String, String>) -> Result<ServerRecord, ServerEr
 
 fn text<'a>(variables: &'a BTreeMap<String, String>, name: &str) -> &'a str {
     variables.get(name).map_or("", String::as_str)
+}
+
+/// The system tablespace as a file. Servers never replace it; restoring does.
+fn data_file(datadir: &Path) -> Option<String> {
+    use std::os::unix::fs::MetadataExt;
+    let meta = std::fs::metadata(datadir.join("ibdata1")).ok()?;
+    let made = meta.created().ok().and_then(|made| made.duration_since(std::time::UNIX_EPOCH).ok());
+    let made =
+        made.map_or_else(String::new, |made| format!(" made {}.{:09}", made.as_secs(), made.subsec_nanos()));
+    Some(format!("inode {}{made}", meta.ino()))
 }
 
 /// The UUID Aria gives a data directory when it is made: 16 bytes at offset 4 of its control file, behind the

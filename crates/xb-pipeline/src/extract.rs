@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use xb_core::ErrorClass;
+use xb_formats::meta::names::MetaKind;
 use xb_formats::xbstream::{StreamSummary, XbstreamError};
 
 use crate::cancel::{CancelToken, Cancelled};
@@ -148,7 +149,8 @@ pub fn extract(
     if let Some((expected, found)) = digests.filter(|(expected, found)| expected != found) {
         return Err(ExtractError::Digest { path: archive.to_owned(), expected, found });
     }
-    let (stream, metadata) = check.finish(&[]).map_err(|source| Step::Check(source).of(archive))?;
+    let (stream, metadata) =
+        check.finish(&[MetaKind::Checkpoints]).map_err(|source| Step::Check(source).of(archive))?;
     tree.finish()?;
     Ok(Extracted { stream, metadata })
 }

@@ -48,6 +48,15 @@ pub fn create_dir_private(path: &Path) -> Result<(), FsError> {
     DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(FsError::on("create directory", path))
 }
 
+/// Creates a directory that only its owner can enter (0700). One that is there already is an error: it may be
+/// somebody else's.
+///
+/// # Errors
+/// [`FsError`].
+pub fn create_new_dir_private(path: &Path) -> Result<(), FsError> {
+    DirBuilder::new().mode(0o700).create(path).map_err(FsError::on("create directory", path))
+}
+
 /// Makes what happened to the names in a directory last.
 ///
 /// # Errors
@@ -56,13 +65,33 @@ pub fn sync_dir(path: &Path) -> Result<(), FsError> {
     File::open(path).and_then(|dir| dir.sync_all()).map_err(FsError::on("sync directory", path))
 }
 
-/// Makes everything written so far to the file system that holds `path` last.
-///
-/// # Errors
-/// [`FsError`].
-pub fn sync_filesystem(path: &Path) -> Result<(), FsError> {
-    let dir = File::open(path).map_err(FsError::on("open", path))?;
-    rustix::fs::syncfs(&dir).map_err(|errno| FsError::on("sync the file system of", path)(errno.into()))
+/// Makes everything written to a file system last. Opened before the first byte is written: an error of
+/// writing back is told to descriptors that were open by then.
+#[derive(Debug)]
+pub struct FilesystemSync {
+    directory: File,
+    path: PathBuf,
+}
+
+impl FilesystemSync {
+    /// For the file system that holds `path`, a directory.
+    ///
+    /// # Errors
+    /// [`FsError`].
+    pub fn open(path: &Path) -> Result<Self, FsError> {
+        let directory = File::open(path).map_err(FsError::on("open", path))?;
+        Ok(FilesystemSync { directory, path: path.to_owned() })
+    }
+
+    /// Waits until everything written so far is on the disk.
+    ///
+    /// # Errors
+    /// [`FsError`], also when something could not be written back since the opening.
+    pub fn sync(&self) -> Result<(), FsError> {
+        let failed =
+            |errno: rustix::io::Errno| FsError::on("sync the file system of", &self.path)(errno.into());
+        rustix::fs::syncfs(&self.directory).map_err(failed)
+    }
 }
 
 /// Gives a file or directory another name in a way that survives a crash right afterwards.

@@ -6,8 +6,7 @@ use std::io::{self, BufRead, BufReader, PipeReader, Read};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -15,6 +14,8 @@ use rustix::process::{Pid, Signal, kill_process_group};
 
 /// How long a group that was asked to end may take before it is killed.
 const GRACE: Duration = Duration::from_secs(10);
+/// How long a pipe may stay open after its child was reaped.
+const LINGER: Duration = Duration::from_secs(2);
 /// A line of a child's messages is cut into pieces of this many bytes, whatever the child writes.
 const LINE_LIMIT: u64 = 16 * 1024;
 /// Wanted capacity of the pipe from a child: fewer changes between the two than the usual 64 KiB.
@@ -65,8 +66,12 @@ impl Invocation {
         self.program.file_name().unwrap_or(self.program.as_os_str()).to_string_lossy().into_owned()
     }
 
-    fn expression(&self) -> duct::Expression {
-        let base = duct::cmd(self.program.clone(), &self.args).stdin_null().unchecked();
+    /// The command, started by `through` if that is given.
+    fn expression(&self, through: &[OsString]) -> duct::Expression {
+        let own = std::iter::once(self.program.as_os_str()).chain(self.args.iter().map(OsString::as_os_str));
+        let mut words = through.iter().map(OsString::as_os_str).chain(own);
+        let program = PathBuf::from(words.next().unwrap_or_default());
+        let base = duct::cmd(program, words).stdin_null().unchecked();
         let base = self.env.iter().fold(base, |expression, (name, value)| expression.env(name, value));
         base.before_spawn(|command| {
             command.process_group(0);
@@ -79,7 +84,7 @@ impl Invocation {
     /// # Errors
     /// [`ProcessError`] when it cannot be started, or has not ended after `limit`.
     pub fn output(&self, limit: Duration) -> Result<Output, ProcessError> {
-        let expression = self.expression().stdout_capture().stderr_capture();
+        let expression = self.expression(&[]).stdout_capture().stderr_capture();
         let handle = expression.start().map_err(|source| self.start_error(source))?;
         let group = Group::of(&handle);
         let ended = handle.wait_timeout(limit).map_err(|source| self.wait_error(source))?.is_some();
@@ -103,11 +108,12 @@ impl Invocation {
         let (stderr, stderr_writer) = io::pipe().map_err(start)?;
         // A smaller pipe only costs time: some systems refuse the size to ordinary users.
         let _ = rustix::pipe::fcntl_setpipe_size(&stdout, PIPE_BYTES);
-        let expression = self.expression().stdout_file(stdout_writer).stderr_file(stderr_writer);
+        let expression = self.expression(self.tether()).stdout_file(stdout_writer).stderr_file(stderr_writer);
         let handle = expression.start().map_err(start)?;
         // The expression holds the writing ends; while it lives, the pipes would never end.
         drop(expression);
         let group = Group::of(&handle);
+        let (stdout, stderr) = (Outlet::new(stdout, &group), Outlet::new(stderr, &group));
         let messages = std::thread::spawn(move || read_lines(stderr, on_line));
         let watched = group.clone();
         let supervisor = std::thread::spawn(move || supervise(&handle, &watched));
@@ -125,10 +131,24 @@ impl Invocation {
     /// # Errors
     /// [`ProcessError::Start`], which names the program.
     pub fn daemon(&self, log: &Path) -> Result<Daemon, ProcessError> {
-        let expression = self.expression().stderr_to_stdout().stdout_path(log);
+        let expression = self.expression(&[]).stderr_to_stdout().stdout_path(log);
         let handle = expression.start().map_err(|source| self.start_error(source))?;
         let group = Group::of(&handle);
         Ok(Daemon { program: self.program.clone(), handle, group })
+    }
+
+    /// What starts a child so that the system kills it when this thread, which waits for it, is gone: after a
+    /// kill -9 of ours nobody else would. Nothing where the system's tools cannot.
+    fn tether(&self) -> &'static [OsString] {
+        static TETHER: OnceLock<Vec<OsString>> = OnceLock::new();
+        let words = || ["/usr/bin/setpriv", "--pdeathsig", "KILL", "--"].map(OsString::from).to_vec();
+        let works = || {
+            let trial = Invocation::new("/usr/bin/setpriv").args(["--pdeathsig", "KILL", "--", "/bin/true"]);
+            trial.output(GRACE).is_ok_and(|output| output.status.success())
+        };
+        // A program that is not there must be told as such, not by the one in between.
+        let is_there = self.program.is_absolute() && self.program.exists();
+        if is_there { TETHER.get_or_init(|| if works() { words() } else { Vec::new() }) } else { &[] }
     }
 
     fn start_error(&self, source: io::Error) -> ProcessError {
@@ -148,7 +168,9 @@ impl std::fmt::Display for Invocation {
     }
 }
 
-fn quote(word: &str) -> String {
+/// A word as a shell must be given it.
+#[must_use]
+pub fn quote(word: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || "-_=/.,:@%+".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         word.to_owned()
@@ -173,7 +195,7 @@ pub struct Output {
 struct Group {
     pid: Option<Pid>,
     stopping_since: Arc<Mutex<Option<Instant>>>,
-    reaped: Arc<AtomicBool>,
+    reaped: Arc<OnceLock<Instant>>,
 }
 
 impl Group {
@@ -191,7 +213,7 @@ impl Group {
 
     fn stop(&self) {
         let mut since = self.stopping_since.lock().unwrap_or_else(PoisonError::into_inner);
-        if since.is_none() && !self.reaped.load(Ordering::SeqCst) {
+        if since.is_none() && self.reaped.get().is_none() {
             *since = Some(Instant::now());
             self.signal(Signal::TERM);
         }
@@ -208,7 +230,7 @@ impl Group {
 fn supervise(handle: &duct::Handle, group: &Group) -> io::Result<ExitStatus> {
     loop {
         if let Some(output) = handle.wait_timeout(Duration::from_millis(500))? {
-            group.reaped.store(true, Ordering::SeqCst);
+            let _ = group.reaped.set(Instant::now());
             group.signal(Signal::KILL);
             return Ok(output.status);
         }
@@ -218,7 +240,7 @@ fn supervise(handle: &duct::Handle, group: &Group) -> io::Result<ExitStatus> {
     }
 }
 
-fn read_lines(stderr: PipeReader, mut on_line: impl FnMut(&str)) -> io::Result<()> {
+fn read_lines(stderr: Outlet, mut on_line: impl FnMut(&str)) -> io::Result<()> {
     let mut reader = BufReader::new(stderr);
     let mut line = Vec::new();
     loop {
@@ -231,10 +253,46 @@ fn read_lines(stderr: PipeReader, mut on_line: impl FnMut(&str)) -> io::Result<(
     }
 }
 
+/// The reading end of a pipe from a child. It ends when the child's side is closed, and at the latest a
+/// moment after the child was reaped: a process that left its group may hold the pipe open for ever.
+pub struct Outlet {
+    pipe: PipeReader,
+    reaped: Arc<OnceLock<Instant>>,
+}
+
+impl Outlet {
+    fn new(pipe: PipeReader, group: &Group) -> Self {
+        Outlet { pipe, reaped: group.reaped.clone() }
+    }
+
+    /// Whether there is something to read, or the end, within a short while.
+    fn is_ready(&self) -> io::Result<bool> {
+        let wait = rustix::event::Timespec { tv_sec: 0, tv_nsec: 250_000_000 };
+        let mut descriptors = [rustix::event::PollFd::new(&self.pipe, rustix::event::PollFlags::IN)];
+        match rustix::event::poll(&mut descriptors, Some(&wait)) {
+            Ok(ready) => Ok(ready > 0),
+            Err(rustix::io::Errno::INTR) => Ok(false),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+}
+
+impl Read for Outlet {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while !self.is_ready()? {
+            // Whatever the child itself wrote is in the pipe by now and would have been ready.
+            if self.reaped.get().is_some_and(|reaped| reaped.elapsed() > LINGER) {
+                return Ok(0);
+            }
+        }
+        self.pipe.read(buffer)
+    }
+}
+
 /// A running child whose output is read here. Dropping it ends its whole group and waits for that.
 pub struct Child {
     program: PathBuf,
-    stdout: Option<PipeReader>,
+    stdout: Option<Outlet>,
     group: Group,
     messages: Option<JoinHandle<io::Result<()>>>,
     supervisor: Option<JoinHandle<io::Result<ExitStatus>>>,
@@ -242,7 +300,7 @@ pub struct Child {
 
 impl Child {
     /// The reading end of the child's standard output. Given out once.
-    pub fn take_stdout(&mut self) -> Option<PipeReader> {
+    pub fn take_stdout(&mut self) -> Option<Outlet> {
         self.stdout.take()
     }
 
@@ -444,6 +502,28 @@ mod tests {
         let mut child = shell("sleep 300 & exit 0").spawn(|_| ()).unwrap();
         child.take_stdout().unwrap().read_to_end(&mut Vec::new()).unwrap();
         assert!(child.wait().unwrap().success());
+    }
+
+    #[test]
+    fn a_process_that_left_the_group_does_not_keep_us_waiting_either() {
+        let started = Instant::now();
+        let mut child = shell("setsid sleep 30 & echo data; exit 0").spawn(|_| ()).unwrap();
+        let mut text = String::new();
+        child.take_stdout().unwrap().read_to_string(&mut text).unwrap();
+        assert!(child.wait().unwrap().success());
+        assert_eq!(text, "data\n");
+        assert!(started.elapsed() < Duration::from_secs(20));
+    }
+
+    #[test]
+    fn a_child_goes_when_the_thread_that_waits_for_it_is_gone() {
+        let waiting = std::thread::spawn(|| {
+            let mut child = shell("echo ready; exec sleep 60").spawn(|_| ()).unwrap();
+            let mut ready = [0; 6];
+            child.take_stdout().unwrap().read_exact(&mut ready).unwrap();
+            child
+        });
+        assert_eq!(describe(waiting.join().unwrap().wait().unwrap()), "killed by signal 9");
     }
 
     #[test]

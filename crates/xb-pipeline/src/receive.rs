@@ -3,7 +3,7 @@
 //! A [`Receipt`] exists only if every part ended well: the child by its exit status and its success line,
 //! the stream by its structure, the files by their sync.
 
-use std::io::{self, PipeReader};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::sync::Arc;
@@ -15,10 +15,10 @@ use xb_formats::meta::names::MetaKind;
 use xb_formats::xbstream::{StreamSummary, XbstreamError};
 
 use crate::cancel::{CancelToken, Cancelled};
-use crate::fs::{FsError, sync_filesystem};
+use crate::fs::{FilesystemSync, FsError};
 use crate::monitor::Monitor;
 use crate::parallel::{BufferPool, ordered};
-use crate::process::{Child, ProcessError, describe};
+use crate::process::{Child, Outlet, ProcessError, describe};
 use crate::sink::ObjectReceipt;
 use crate::sink::file::DigestFile;
 use crate::sink::tree::TreeSink;
@@ -189,11 +189,12 @@ fn judge(
 }
 
 fn take_tree(
-    mut stdout: PipeReader,
+    mut stdout: Outlet,
     directory: &Path,
     check: &mut StreamCheck,
     monitor: &dyn Monitor,
 ) -> Result<Vec<ObjectReceipt>, ReceiveError> {
+    let disk = FilesystemSync::open(directory)?;
     let mut tree = TreeSink::new(directory, true);
     let mut block = vec![0; BLOCK_BYTES];
     loop {
@@ -205,12 +206,12 @@ fn take_tree(
         monitor.advance(got as u64);
     }
     let objects = tree.finish()?;
-    sync_filesystem(directory)?;
+    disk.sync()?;
     Ok(objects)
 }
 
 fn take_archive(
-    mut stdout: PipeReader,
+    mut stdout: Outlet,
     path: &Path,
     compression: Compression,
     threads: usize,

@@ -118,7 +118,7 @@ fn one(contender: &Contender, home: &Path) -> Result<Measured, Failure> {
         fs::create_dir_all(directory)?;
     }
     // What earlier runs left to be written is not this one's to wait for.
-    xb_pipeline::fs::sync_filesystem(home)?;
+    xb_pipeline::fs::FilesystemSync::open(home)?.sync()?;
     let run = measure(&(contender.command)(&out), &home.join("log"))?;
     Ok(Measured { run, stored_bytes: xb_pipeline::fs::tree_bytes(&out)? })
 }

@@ -45,7 +45,11 @@ fn answer(
     out: &mut dyn Write,
 ) -> Result<Exit, CliError> {
     let text = if json { render::json(report)? } else { text(report, format) };
-    print(out, &text)?;
+    match print(out, &text) {
+        // Nobody read it; the exit code still tells.
+        Err(CliError::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => (),
+        other => drop(other?),
+    }
     Ok(exit(report.level))
 }
 
@@ -98,6 +102,25 @@ mod tests {
             let exit = answer(&report, format, false, &mut out).unwrap();
             assert_eq!((String::from_utf8(out).unwrap().as_str(), exit.code()), (expected, code));
         }
+    }
+
+    /// Whoever was to read has gone.
+    struct Gone;
+
+    impl Write for Gone {
+        fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
+            Err(std::io::ErrorKind::BrokenPipe.into())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn the_exit_code_tells_also_when_nobody_reads() {
+        let exit = answer(&report(Level::Critical, "x"), StatusFormat::Nagios, false, &mut Gone).unwrap();
+        assert_eq!(exit, Exit::StatusCritical);
     }
 
     #[test]

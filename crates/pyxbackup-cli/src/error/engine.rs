@@ -32,7 +32,7 @@ impl Failure {
     pub(super) fn exit(&self) -> Exit {
         match &self.error {
             EngineError::Cancelled(cancelled) => stopped(*cancelled),
-            EngineError::Lock(LockError::Held { .. }) => Exit::Locked,
+            EngineError::Lock(LockError::Held { .. }) | EngineError::RestoreRunning { .. } => Exit::Locked,
             EngineError::Base(BaseError::NoFull) => Exit::NoFull,
             EngineError::Backup { source, .. } => of_receiving(source),
             EngineError::Extract { source, .. } => of_extracting(source),
@@ -49,7 +49,6 @@ impl Failure {
             | EngineError::Commit(_)
             | EngineError::Restore(_)
             | EngineError::TargetExists { .. }
-            | EngineError::RestoreRunning { .. }
             | EngineError::NoSpace { .. }
             | EngineError::Fs(_) => Exit::Fatal,
         }
@@ -126,18 +125,18 @@ fn of_receiving(error: &ReceiveError) -> Exit {
         | ReceiveError::NoSuccessLine
         | ReceiveError::Check(_)
         | ReceiveError::Read(_)
-        | ReceiveError::Fs(_)
         | ReceiveError::Process(_) => Exit::Engine,
+        ReceiveError::Fs(_) => Exit::Fatal,
     }
 }
 
 fn of_extracting(error: &ExtractError) -> Exit {
     match error {
         ExtractError::Cancelled(cancelled) => stopped(*cancelled),
-        ExtractError::Fs(_)
-        | ExtractError::Archive { .. }
-        | ExtractError::Check { .. }
-        | ExtractError::Digest { .. } => Exit::Extract,
+        ExtractError::Archive { .. } | ExtractError::Check { .. } | ExtractError::Digest { .. } => {
+            Exit::Extract
+        }
+        ExtractError::Fs(_) => Exit::Fatal,
     }
 }
 
@@ -199,6 +198,7 @@ fn of_server(error: &ServerError) -> String {
         ServerError::Client(ClientError::Query { .. }) => {
             "use an account with the privileges a backup needs".to_owned()
         }
+        ServerError::Remote { .. } => "run pyxbackup on the machine of the server".to_owned(),
         ServerError::Version { .. } => "only MySQL, Percona Server and MariaDB can be backed up".to_owned(),
         ServerError::Fs(error) => of_file(error),
     }

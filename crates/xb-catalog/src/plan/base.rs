@@ -4,6 +4,7 @@ use xb_core::{BackupId, LsnRange, Version};
 
 use crate::catalog::Catalog;
 use crate::manifest::ServerRecord;
+use crate::set::ChainError;
 
 /// The base of the next incremental.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +17,8 @@ pub struct BasePlan {
     pub lsns: LsnRange,
     /// Whether it is certain that the base came from this server. A backup by the original does not tell.
     pub same_server: bool,
+    /// A newer backup that was passed over because it cannot be restored, and why.
+    pub passed_over: Option<ChainError>,
 }
 
 /// Why there can be no incremental.
@@ -65,5 +68,11 @@ pub fn plan_base(catalog: &Catalog, server: &ServerRecord) -> Result<BasePlan, B
             return Err(BaseError::Upgraded { base: base.id(), was: then.version, is: server.version });
         }
     }
-    Ok(BasePlan { set: base.place.set, base: base.id(), lsns, same_server: base.server.is_some() })
+    Ok(BasePlan {
+        set: base.place.set,
+        base: base.id(),
+        lsns,
+        same_server: base.server.is_some(),
+        passed_over: catalog.passed_over(base.id()),
+    })
 }

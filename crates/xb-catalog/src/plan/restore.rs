@@ -22,6 +22,8 @@ pub struct RestorePlan {
     pub members: Vec<BackupRecord>,
     /// Bytes needed below the directory of `destination`; a lower bound where sizes are unknown.
     pub needed_bytes: u64,
+    /// A newer backup that was passed over because it cannot be restored, and why.
+    pub passed_over: Option<ChainError>,
 }
 
 /// Why a restore cannot begin. Nothing was done.
@@ -49,10 +51,10 @@ pub enum RestoreError {
 /// [`RestoreError`].
 pub fn plan_restore(
     catalog: &Catalog,
-    target: Option<BackupId>,
+    asked_for: Option<BackupId>,
     restore_dir: &std::path::Path,
 ) -> Result<RestorePlan, RestoreError> {
-    let chain = match target {
+    let chain = match asked_for {
         Some(target) => catalog.chain(target)?,
         None => catalog.newest_restorable().ok_or(RestoreError::NothingToRestore)?,
     };
@@ -70,6 +72,7 @@ pub fn plan_restore(
         destination: restore_dir.join(format!("P_{target}")),
         workplace: restore_dir.join(format!("P_{target}.partial")),
         needed_bytes: needed_bytes(&chain),
+        passed_over: catalog.passed_over(target).filter(|_| asked_for.is_none()),
         members: chain.into_iter().cloned().collect(),
     })
 }
@@ -77,10 +80,7 @@ pub fn plan_restore(
 /// The full backup grows to what its stream held; of the incrementals one at a time is unpacked beside it,
 /// and what they change may be new pages.
 fn needed_bytes(chain: &[&BackupRecord]) -> u64 {
-    let size = |record: &&BackupRecord| {
-        let stored = record.objects.iter().map(|object| object.size).sum();
-        record.sizes.map_or(stored, |sizes| sizes.stream_bytes)
-    };
+    let size = |record: &&BackupRecord| record.sizes.map_or(0, |sizes| sizes.stream_bytes);
     let (full, incrementals) = chain.split_at(chain.len().min(1));
     let full: u64 = full.iter().map(size).sum();
     let grown: u64 = incrementals.iter().map(size).sum();

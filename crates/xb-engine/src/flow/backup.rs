@@ -26,7 +26,7 @@ use crate::server::{self, ServerFacts};
 use crate::tool::{self, BackupCommand, Mismatch, Target, Tool};
 
 /// The original's name for the engine's messages, whatever the engine.
-const LOG_NAME: &str = "innobackupex-backup.log";
+pub(super) const LOG_NAME: &str = "innobackupex-backup.log";
 
 pub(crate) fn run(context: &Context, kind: BackupKind) -> Result<BackupReport, EngineError> {
     let (store, work_dir) = (context.store()?, context.work_dir()?);
@@ -45,6 +45,8 @@ pub(crate) fn run(context: &Context, kind: BackupKind) -> Result<BackupReport, E
     let catalog = Catalog::scan(store)?;
     remove_partials(&catalog.partials)?;
     let job = Job::plan(context, kind, &catalog, &facts)?;
+    drop(catalog);
+    context.cancel().check()?;
     lock.announce(&RunInfo { backup: job.place.id, kind, full: job.place.set, pid: std::process::id() })?;
     context.monitor().info(&format!(
         "taking {} {} of {} {} with {tool}",
@@ -113,6 +115,9 @@ impl Job {
             BackupKind::Full => None,
             BackupKind::Incremental => Some(plan_base(catalog, &facts.record)?),
         };
+        if let Some(error) = base.as_ref().and_then(|base| base.passed_over.as_ref()) {
+            context.monitor().warn(&format!("a newer backup cannot be built on: {error}"));
+        }
         if let Some(base) = base.as_ref().filter(|base| !base.same_server) {
             let text =
                 format!("{} does not tell which server it is of; only its LSN can be checked", base.base);

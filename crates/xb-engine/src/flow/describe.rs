@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use xb_catalog::manifest::{
     Base, BinlogPoint, EngineRecord, MANIFEST_FORMAT, Manifest, OptionsRecord, PhaseRecord, Sizes,
 };
-use xb_core::BackupKind;
 use xb_core::settings::CompressWith;
+use xb_core::{BackupKind, MASK};
 use xb_formats::meta::backup_meta::{BackupMeta, SourceServer};
 use xb_pipeline::ObjectReceipt;
 use xb_pipeline::process::Invocation;
@@ -37,9 +37,19 @@ fn options(context: &Context, command: &Invocation, form: Form) -> OptionsRecord
         settings.insert("compress_threads".to_owned(), threads.to_string());
     }
     OptionsRecord {
-        command: words.map(|word| masker.mask(&word.to_string_lossy())).collect(),
+        command: words.map(|word| masker.mask(&without_key(&word.to_string_lossy()))).collect(),
         engine_parallel: context.engine_parallel(),
         settings,
+    }
+}
+
+/// An option of the user's own that gives a key or password in the open, without it.
+fn without_key(word: &str) -> String {
+    match word.split_once('=') {
+        Some((name, _)) if name.contains("key") && !name.ends_with("-file") || name.contains("pass") => {
+            format!("{name}={MASK}")
+        }
+        _ => word.to_owned(),
     }
 }
 

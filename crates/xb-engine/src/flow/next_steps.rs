@@ -6,6 +6,8 @@ use xb_catalog::BackupRecord;
 use xb_catalog::manifest::BinlogPoint;
 use xb_core::{Flavor, GtidSet, Version};
 
+use xb_pipeline::process::quote;
+
 use crate::report::NextStep;
 
 /// From 8.4 on MySQL has no `RESET MASTER`; its replacement came with 8.2.
@@ -37,6 +39,10 @@ pub(crate) fn next_steps(target: &BackupRecord, directory: &Path) -> Vec<NextSte
         let purpose = format!("to replicate from the same source{name} as the server that was backed up");
         steps.push(step(&purpose, source.statement.lines().map(str::to_owned)));
     }
+    steps.push(step(
+        "once it is in service, begin a new set: the backups so far belong to the history before",
+        ["pyxbackup full".to_owned()],
+    ));
     steps
 }
 
@@ -65,9 +71,7 @@ fn reset_statement(target: &BackupRecord) -> &'static str {
 }
 
 fn quoted(path: &Path) -> String {
-    let text = path.display().to_string();
-    let plain = text.chars().all(|c| c.is_alphanumeric() || "-_/.:@%+=,".contains(c));
-    if plain { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
+    quote(&path.display().to_string())
 }
 
 #[cfg(test)]
@@ -87,6 +91,7 @@ mod tests {
             aria_uuid: None,
             hostname: "db1".into(),
             datadir: "/data".into(),
+            data_file: None,
             server_id: 1,
         };
         let (version_text, version) = (version.to_owned(), version.parse().unwrap());
@@ -107,13 +112,13 @@ mod tests {
             server: Some(ServerRecord { flavor, version_text, version, identity }),
             engine: None,
             engine_version: None,
-            objects: Vec::new(),
+            archive_digest: None,
         }
     }
 
     fn statements(flavor: Flavor, version: &str, gtid: &str) -> Vec<String> {
         let steps = next_steps(&record(flavor, version, gtid), Path::new("/r"));
-        steps.last().unwrap().lines.clone()
+        steps[steps.len() - 2].lines.clone()
     }
 
     #[test]

@@ -69,9 +69,13 @@ pub(crate) fn prepare(
     let command = Prepare { directory, incremental, mode, memory_mib, extra }.invocation(tool);
     context.monitor().debug(&format!("running {command}"));
     let listener = Listener::new(command.name(), context.masker(None), context.monitor().clone(), None)?;
-    let child = command.spawn(listener.ear())?;
+    let mut child = command.spawn(listener.ear())?;
     let stopper = child.stopper();
     let _stop = context.cancel().on_cancel(move || stopper.stop());
+    // Engines say nothing there; one that does must not die of nobody listening.
+    if let Some(mut stdout) = child.take_stdout() {
+        let _ = std::io::copy(&mut stdout, &mut std::io::sink());
+    }
     let status = child.wait()?;
     context.cancel().check()?;
     let reason = match (status.success(), listener.success().is_set()) {

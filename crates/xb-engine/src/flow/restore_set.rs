@@ -1,19 +1,23 @@
 //! `restore-set`: chain → checks → unpack and prepare in a workplace → rename.
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
+use xb_catalog::layout::PARTIAL_SUFFIX;
+use xb_catalog::manifest::MANIFEST_NAME;
 use xb_catalog::plan::{RestorePlan, plan_restore};
-use xb_catalog::{BACKUP_META_NAME, BackupRecord, Catalog};
-use xb_core::BackupKind;
+use xb_catalog::{BackupRecord, Catalog, Origin, read_objects};
+use xb_core::{BackupId, BackupKind};
 use xb_formats::archive::Archive;
+use xb_formats::meta::backup_meta::FILE_NAMES;
 use xb_formats::meta::checkpoints::Checkpoints;
 use xb_formats::meta::names::MetaKind;
 use xb_pipeline::copy::{CopyItem, copy_tree, list_tree};
 use xb_pipeline::extract::{ExtractError, extract};
-use xb_pipeline::fs::{FsError, create_dir_private, free_bytes, remove_tree, rename, sync_filesystem};
+use xb_pipeline::fs::{FilesystemSync, FsError, create_dir_private, free_bytes, remove_tree, rename};
 use xb_pipeline::monitor::Phase;
 
+use super::backup::LOG_NAME;
 use super::next_steps::next_steps;
 use super::prepare::{find_tool, prepare};
 use crate::context::{Context, Phases};
@@ -22,7 +26,7 @@ use crate::report::RestoreReport;
 use crate::tool::{PrepareMode, Tool};
 
 /// What stands beside the data in a backup kept as files, and is not the server's.
-const NOT_DATA: [&str; 4] = [BACKUP_META_NAME, "xbackup.meta", "innobackupex-backup.log", "manifest.json"];
+const NOT_DATA: [&str; 4] = [FILE_NAMES[0], FILE_NAMES[1], LOG_NAME, MANIFEST_NAME];
 
 pub(crate) fn run(context: &Context) -> Result<RestoreReport, EngineError> {
     let settings = &context.settings;
@@ -31,11 +35,15 @@ pub(crate) fn run(context: &Context) -> Result<RestoreReport, EngineError> {
     phases.begin(Phase::Probe, "looking at the chain", None);
     let catalog = Catalog::scan(context.store()?)?;
     let plan = plan_restore(&catalog, settings.restore_backup, restore_dir)?;
+    if let Some(error) = &plan.passed_over {
+        context.monitor().warn(&format!("a newer backup cannot be restored: {error}"));
+    }
     let tool = find_tool(context, &plan.members)?;
     check_room(&plan, restore_dir)?;
     let names = plan.members.iter().map(|member| member.id().to_string()).collect::<Vec<_>>();
     context.monitor().info(&format!("restoring {} from {} with {tool}", plan.target, names.join(", ")));
 
+    remove_left_behind(restore_dir)?;
     let workplace = Workplace::enter(&plan.workplace)?;
     for (index, member) in plan.members.iter().enumerate() {
         unpack_member(context, &mut phases, member, &workplace)?;
@@ -49,7 +57,8 @@ pub(crate) fn run(context: &Context) -> Result<RestoreReport, EngineError> {
     check_result(&plan, &workplace.data())?;
 
     phases.begin(Phase::Commit, &plan.target.to_string(), None);
-    sync_filesystem(&workplace.data())?;
+    remove_links(context, &workplace.data())?;
+    workplace.disk.sync()?;
     rename(&workplace.data(), &plan.destination)?;
     drop(workplace);
     report(plan)
@@ -89,6 +98,7 @@ fn check_room(plan: &RestorePlan, restore_dir: &Path) -> Result<(), EngineError>
 /// `P_<name>.partial`: where a restore is made. Gone when dropped.
 struct Workplace {
     path: PathBuf,
+    disk: FilesystemSync,
     /// Held so that another restore to the same place knows that this one lives.
     _lock: File,
 }
@@ -97,14 +107,8 @@ impl Workplace {
     /// Enters it, after removing what a dead run left there.
     fn enter(path: &Path) -> Result<Self, EngineError> {
         create_dir_private(path)?;
-        let lock_path = path.join("lock");
-        let mut options = std::fs::OpenOptions::new();
-        let lock = options.write(true).create(true).truncate(false).open(&lock_path);
-        let lock = lock.map_err(FsError::on("open", &lock_path))?;
-        if lock.try_lock().is_err() {
-            return Err(EngineError::RestoreRunning { path: path.to_owned() });
-        }
-        let workplace = Workplace { path: path.to_owned(), _lock: lock };
+        let lock = lock(path)?.ok_or_else(|| EngineError::RestoreRunning { path: path.to_owned() })?;
+        let workplace = Workplace { path: path.to_owned(), disk: FilesystemSync::open(path)?, _lock: lock };
         remove_tree(&workplace.data())?;
         remove_tree(&workplace.incremental())?;
         Ok(workplace)
@@ -117,6 +121,47 @@ impl Workplace {
     fn incremental(&self) -> PathBuf {
         self.path.join("incremental")
     }
+}
+
+/// Takes the lock of a workplace; `None` when a living restore has it.
+fn lock(workplace: &Path) -> Result<Option<File>, FsError> {
+    let path = workplace.join("lock");
+    let mut options = std::fs::OpenOptions::new();
+    let file =
+        options.write(true).create(true).truncate(false).open(&path).map_err(FsError::on("open", &path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(FsError::on("lock", &path)(error)),
+    }
+}
+
+/// Removes what dead restores left in `restore_dir`: as much as a whole server, and of no use.
+fn remove_left_behind(restore_dir: &Path) -> Result<(), FsError> {
+    let entries = std::fs::read_dir(restore_dir).map_err(FsError::on("read directory", restore_dir))?;
+    for path in entries.flatten().map(|entry| entry.path()) {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let id = name.strip_prefix("P_").and_then(|name| name.strip_suffix(PARTIAL_SUFFIX));
+        let is_ours = id.is_some_and(|id| id.parse::<BackupId>().is_ok()) && path.join("lock").exists();
+        if is_ours && lock(&path)?.is_some() {
+            remove_tree(&path)?;
+        }
+    }
+    Ok(())
+}
+
+/// Tables that stood outside the data directory are restored into it; the links to where they stood would make
+/// a server on this machine find them twice, and open none.
+fn remove_links(context: &Context, data: &Path) -> Result<(), FsError> {
+    let is_link = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "isl");
+    for path in list_tree(data)?.into_iter().filter(is_link) {
+        context
+            .monitor()
+            .info(&format!("{} now stands in the data directory", path.with_extension("ibd").display()));
+        let full = data.join(path);
+        std::fs::remove_file(&full).map_err(FsError::on("remove", &full))?;
+    }
+    Ok(())
 }
 
 impl Drop for Workplace {
@@ -183,21 +228,22 @@ fn unpack(context: &Context, member: &BackupRecord, directory: &Path) -> Result<
         }
         archive => {
             let name = archive.file_name().unwrap_or_default();
-            let object = member.objects.iter().find(|object| object.path == Path::new(&name));
-            let expected = object.map(|object| object.blake3);
-            extract(&member.directory.join(&name), directory, expected, threads, monitor, cancel).map(|_| ())
+            extract(&member.directory.join(&name), directory, member.archive_digest, threads, monitor, cancel)
+                .map(|_| ())
         }
     }
 }
 
 /// The files of a backup that is kept as files. The original wrote no list: there it is whatever is there.
 fn items(member: &BackupRecord) -> Result<Vec<CopyItem>, FsError> {
-    if !member.objects.is_empty() {
-        let item = |object: &xb_pipeline::ObjectReceipt| {
-            let expected = Some(object.blake3);
-            CopyItem { path: object.path.clone(), expected }
-        };
-        return Ok(member.objects.iter().map(item).collect());
+    if member.origin == Origin::Native {
+        let unreadable =
+            |reason| FsError::on("read the manifest of", &member.directory)(std::io::Error::other(reason));
+        let objects = read_objects(&member.directory).map_err(unreadable)?;
+        return Ok(objects
+            .into_iter()
+            .map(|o| CopyItem { path: o.path, expected: Some(o.blake3) })
+            .collect());
     }
     let is_data = |path: &PathBuf| !NOT_DATA.iter().any(|name| path == Path::new(name));
     let files = list_tree(&member.directory)?.into_iter().filter(is_data);

@@ -31,7 +31,8 @@ impl Target {
         options.extend(self.defaults_file.as_ref().map(|path| pair("--defaults-file", path)));
         options.extend(self.user.as_ref().map(|user| pair("--user", user.as_ref())));
         match &self.socket {
-            Some(socket) => options.push(pair("--socket", socket)),
+            // Said in full, so that no host or port of an option file leads the engine to another server.
+            Some(socket) => options.extend([OsString::from("--host=localhost"), pair("--socket", socket)]),
             None => {
                 options.extend(self.host.as_ref().map(|host| pair("--host", host.as_ref())));
                 options.extend(self.port.map(|port| OsString::from(format!("--port={port}"))));

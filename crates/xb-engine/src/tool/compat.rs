@@ -33,8 +33,12 @@ pub fn check_server(tool: &Tool, flavor: Flavor, server: Version) -> Result<(), 
         (ToolKind::MariadbBackup, _) => {
             Err("it is made for MariaDB; this server needs xtrabackup".to_owned())
         }
-        (ToolKind::Innobackupex, Flavor::MariaDb) => within(server, v(5, 1), v(10, 1), "mariadb-backup"),
-        (ToolKind::Innobackupex, _) => within(server, v(5, 0), v(5, 7), "xtrabackup of the server's series"),
+        (ToolKind::Innobackupex, Flavor::MariaDb) => {
+            within(server, innobackupex_from(tool), v(10, 1), "mariadb-backup")
+        }
+        (ToolKind::Innobackupex, _) => {
+            within(server, innobackupex_from(tool), v(5, 7), "xtrabackup of the server's series")
+        }
         (ToolKind::Xtrabackup, Flavor::MariaDb) if tool.version < v(8, 0) => {
             within(server, v(5, 1), v(10, 2), "mariadb-backup")
         }
@@ -46,6 +50,11 @@ pub fn check_server(tool: &Tool, flavor: Flavor, server: Version) -> Result<(), 
         task: format!("back up {flavor} {server}"),
         reason,
     })
+}
+
+/// 2.2.3 dropped the programs for servers before 5.5.
+fn innobackupex_from(tool: &Tool) -> Version {
+    if tool.version < Version::new(2, 2, 3) { v(5, 0) } else { v(5, 5) }
 }
 
 /// Whether `tool` can prepare a backup that another engine, or the same, made.
@@ -139,6 +148,8 @@ mod tests {
     #[case(ToolKind::Xtrabackup, "8.0.35-31", Flavor::MariaDb, "10.2.44", false)]
     #[case(ToolKind::Innobackupex, "2.2.10", Flavor::MySql, "5.6.24", true)]
     #[case(ToolKind::Innobackupex, "2.2.10", Flavor::MySql, "5.7.9", false)]
+    #[case(ToolKind::Innobackupex, "2.2.10", Flavor::MySql, "5.1.73", false)]
+    #[case(ToolKind::Innobackupex, "2.0.5", Flavor::MySql, "5.1.73", true)]
     fn engines_fit_the_servers_they_are_made_for(
         #[case] kind: ToolKind,
         #[case] version: &str,

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use xb_formats::archive::MemberLayers;
 use xb_formats::meta::names::MetaKind;
 use xb_formats::xbstream::{
     Decoder, Dialect, Event, FileKey, Limits, StreamPath, StreamSummary, XbstreamError,
@@ -33,10 +34,18 @@ pub enum CheckError {
     #[error("the backup stream is not whole: {0}")]
     Stream(#[from] XbstreamError),
     /// A file that every backup has is not in it.
-    #[error("the backup stream has no {name}: the engine did not finish, or is not one we know")]
+    #[error("the backup stream has no {}: the engine did not finish, or is not one we know", names.join(" or "))]
     MetaMissing {
-        /// The name of the file.
-        name: &'static str,
+        /// The names it can have.
+        names: [&'static str; 2],
+    },
+    /// The engine was told, not by us, to compress or encrypt.
+    #[error(
+        "the engine compressed or encrypted {path} by itself: take `compress` and `encrypt` out of its option file"
+    )]
+    Transformed {
+        /// The first such file.
+        path: String,
     },
     /// A metadata file is too large to be one.
     #[error("{name} in the backup stream is larger than {META_LIMIT} bytes")]
@@ -55,7 +64,9 @@ pub(crate) struct StreamCheck {
 impl StreamCheck {
     pub(crate) fn new() -> Self {
         let limits = Limits { max_open_files: OPEN_FILES, ..Limits::default() };
-        StreamCheck { decoder: Decoder::new(limits, Dialect::Auto), keeper: MetaKeeper::default() }
+        // Files that the engine itself packed cannot be unpacked yet: no backup may hold any.
+        let keeper = MetaKeeper { refuse_transformed: true, ..MetaKeeper::default() };
+        StreamCheck { decoder: Decoder::new(limits, Dialect::Auto), keeper }
     }
 
     /// Looks at the next bytes and tells `on` what is in them.
@@ -77,7 +88,7 @@ impl StreamCheck {
         let kept = self.keeper.kept;
         let missing = required.iter().find(|kind| kept.iter().all(|file| file.kind != **kind));
         match missing {
-            Some(kind) => Err(CheckError::MetaMissing { name: kind.names()[0] }),
+            Some(kind) => Err(CheckError::MetaMissing { names: kind.names() }),
             None => Ok((summary, kept)),
         }
     }
@@ -86,6 +97,7 @@ impl StreamCheck {
 /// Copies metadata files out of the events.
 #[derive(Default)]
 struct MetaKeeper {
+    refuse_transformed: bool,
     open: HashMap<FileKey, MetaFile>,
     kept: Vec<MetaFile>,
 }
@@ -94,6 +106,9 @@ impl MetaKeeper {
     fn watch(&mut self, event: &Event<'_>) -> Result<(), CheckError> {
         match event {
             Event::Open { file, path, .. } => {
+                if self.refuse_transformed && MemberLayers::split(path.file_name()).1.any() {
+                    return Err(CheckError::Transformed { path: path.to_string() });
+                }
                 if let Some(meta) = meta_file(path) {
                     self.open.insert(*file, meta);
                 }

@@ -81,7 +81,7 @@ fn extract(source: ExtractError) -> EngineError {
 #[case(received(ReceiveError::Compress(io(io::ErrorKind::InvalidInput))), 1, "check compress_with")]
 #[case(
     received(ReceiveError::Fs(fs(io::ErrorKind::StorageFull))),
-    65,
+    128,
     "free space on the file system of /stor/x"
 )]
 #[case(received(ReceiveError::Cancelled(Cancelled(CancelReason::Interrupt))), 130, "")]
@@ -94,9 +94,9 @@ fn extract(source: ExtractError) -> EngineError {
 #[case(RestoreError::NothingToRestore.into(), 128, "check stor_dir")]
 #[case(RestoreError::Form { member: one(), form: "x".into() }.into(), 128, "tools that made it")]
 #[case(EngineError::TargetExists { path: "/r/P_x".into() }, 128, "remove it, or choose another place with --restore-dir")]
-#[case(EngineError::RestoreRunning { path: "/r".into() }, 128, "choose another --restore-dir")]
+#[case(EngineError::RestoreRunning { path: "/r".into() }, 75, "choose another --restore-dir")]
 #[case(EngineError::NoSpace { task: "the restore", path: "/r".into(), free_bytes: 1, needed_bytes: 2 }, 128, "free space there")]
-#[case(extract(ExtractError::Fs(fs(io::ErrorKind::StorageFull))), 4, "free space")]
+#[case(extract(ExtractError::Fs(fs(io::ErrorKind::StorageFull))), 128, "free space")]
 #[case(extract(ExtractError::Archive { path: "/a".into(), source: io(io::ErrorKind::InvalidData) }), 4, "damaged after it was written")]
 #[case(extract(ExtractError::Cancelled(Cancelled(CancelReason::Terminate))), 143, "")]
 #[case(EngineError::Prepare { member: one(), reason: "x".into(), said: said(&[], None) }, 64, "--prepare-memory")]
