@@ -79,3 +79,19 @@ fn a_signal_during_a_restore_ends_the_engine_and_leaves_nothing() {
     assert_eq!(processes::mentioning(&stage.home.engines()), Vec::<String>::new());
     assert_eq!(std::fs::read_dir(&target).unwrap().count(), 0);
 }
+
+#[rstest]
+#[case(0)]
+#[case(u64::MAX / 2)]
+fn a_silent_engine_does_not_outlive_us_when_we_are_killed(#[case] held_back: u64) {
+    let stage = Stage::new(Form::Gzip);
+    let stream = fake::stream(full(FULL_TO));
+    stage.engine.perform(&stream, |script| script.hangs_before_last = Some(held_back));
+    let run = start(&stage, "full", held_back);
+    // By then it is tied to us.
+    std::thread::sleep(Duration::from_millis(300));
+    run.kill();
+    wait_until("the engine is gone", SOON, || processes::mentioning(&stage.home.engines()).is_empty());
+    stage.engine.play(&stream);
+    stage.run("full").good();
+}

@@ -6,5 +6,6 @@ mod compat;
 mod crash;
 mod dialects;
 mod forms;
+mod histories;
 mod refusals;
 mod secrets;
