@@ -3,7 +3,7 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -99,11 +99,7 @@ impl RunLock {
         let mut lock = RunLock { files: Vec::new() };
         for (directory, name) in [work_dir, store].into_iter().zip(NAMES) {
             let path = directory.join(name);
-            let mut file = open(&path)?;
-            if !take(&file, &path)? {
-                let holder = read(&mut file).as_deref().and_then(RunInfo::parse);
-                return Err(LockError::Held { path, holder });
-            }
+            let file = take(&path)?;
             lock.files.push((path, file));
         }
         // What a killed run left would name a dead process to whoever asks from now on.
@@ -133,8 +129,12 @@ impl RunLock {
 
 impl Drop for RunLock {
     fn drop(&mut self) {
-        // An empty file tells that the run ended in order; the lock itself goes with the file handle.
+        // The original takes the file for a run. While it is held nobody else takes it for theirs ([`take`]),
+        // and where it cannot be removed, an empty one tells that the run ended in order.
         let _ = self.write("");
+        for (path, _) in &self.files {
+            let _ = std::fs::remove_file(path);
+        }
     }
 }
 
@@ -166,17 +166,25 @@ fn open(path: &Path) -> Result<File, FsError> {
     options.open(path).map_err(FsError::on("open", path))
 }
 
-fn take(file: &File, path: &Path) -> Result<bool, FsError> {
+/// Opens and locks the file at `path`. One that was removed meanwhile is nobody's lock any more.
+fn take(path: &Path) -> Result<File, LockError> {
     const STEPS: u32 = 20;
-    for step in 0..STEPS {
+    for _ in 0..STEPS {
+        let file = open(path)?;
         match file.try_lock() {
-            Ok(()) => return Ok(true),
-            Err(TryLockError::WouldBlock) if step + 1 < STEPS => std::thread::sleep(PATIENCE / STEPS),
-            Err(TryLockError::WouldBlock) => (),
-            Err(TryLockError::Error(error)) => return Err(FsError::on("lock", path)(error)),
+            Ok(()) if is_at(&file, path) => return Ok(file),
+            Ok(()) => (),
+            Err(TryLockError::WouldBlock) => std::thread::sleep(PATIENCE / STEPS),
+            Err(TryLockError::Error(error)) => return Err(FsError::on("lock", path)(error).into()),
         }
     }
-    Ok(false)
+    let holder = open(path).ok().and_then(|mut file| RunInfo::parse(&read(&mut file)?));
+    Err(LockError::Held { path: path.to_owned(), holder })
+}
+
+fn is_at(file: &File, path: &Path) -> bool {
+    let inode = |meta: std::io::Result<std::fs::Metadata>| meta.map(|meta| (meta.dev(), meta.ino())).ok();
+    inode(file.metadata()).is_some_and(|held| inode(std::fs::metadata(path)) == Some(held))
 }
 
 fn read(file: &mut File) -> Option<String> {
@@ -209,6 +217,27 @@ mod tests {
         drop(lock);
         assert_eq!(lock_state(work.path()).unwrap(), Some(LockState::Free));
         RunLock::acquire(work.path(), store.path()).unwrap();
+    }
+
+    #[test]
+    fn many_at_once_never_hold_it_together() {
+        let (work, store) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let inside = std::sync::atomic::AtomicU32::new(0);
+        let ordering = std::sync::atomic::Ordering::SeqCst;
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    for _ in 0..50 {
+                        if let Ok(_lock) = RunLock::acquire(work.path(), store.path()) {
+                            assert_eq!(inside.fetch_add(1, ordering), 0);
+                            std::thread::yield_now();
+                            inside.fetch_sub(1, ordering);
+                        }
+                    }
+                });
+            }
+        });
+        assert_eq!(std::fs::read_dir(work.path()).unwrap().count(), 0, "no lock is left");
     }
 
     #[test]

@@ -154,13 +154,13 @@ mod tests {
     fn lines(dialect: &'static Dialect) -> String {
         let tool = tool(dialect);
         let target = Target {
-            defaults_file: Some("/work/run/engine.cnf".into()),
+            defaults_file: Some("/var/pyx/run/engine.cnf".into()),
             user: Some("backup".into()),
             socket: Some("/run/mysqld/mysqld.sock".into()),
             ..Target::default()
         };
         let by_port = Target { host: Some("127.0.0.1".into()), port: Some(3307), ..Target::default() };
-        let scratch = Path::new("/work/run/scratch");
+        let scratch = Path::new("/var/pyx/run/scratch");
         let extra = ["--slave-info".to_owned()];
         let full = BackupCommand { target: &target, parallel: 4, incremental_lsn: None, scratch, extra: &[] };
         let incr = BackupCommand {
@@ -191,7 +191,7 @@ mod tests {
     fn the_defaults_file_is_the_first_option_of_every_engine() {
         for dialect in DIALECTS {
             let first = lines(dialect).lines().next().unwrap_or_default().to_owned();
-            let expected = format!("/usr/bin/{} --defaults-file=/work/run/engine.cnf ", dialect.kind);
+            let expected = format!("/usr/bin/{} --defaults-file=/var/pyx/run/engine.cnf ", dialect.kind);
             assert!(first.starts_with(&expected), "{first}");
         }
     }

@@ -37,7 +37,7 @@ fn connect(reason: &str) -> EngineError {
 
 fn held() -> EngineError {
     let holder = RunInfo { backup: one(), kind: xb_core::BackupKind::Full, full: one(), pid: 42 };
-    LockError::Held { path: "/work/lock".into(), holder: Some(holder) }.into()
+    LockError::Held { path: "/var/pyx/lock".into(), holder: Some(holder) }.into()
 }
 
 fn mismatch() -> EngineError {
@@ -134,7 +134,7 @@ fn the_engines_last_lines_stand_below_the_error_and_the_log_below_all() {
     let source = ReceiveError::Engine { how: "exit code 1".to_owned() };
     let error = EngineError::Backup { source, said: said(&["connecting", "Access denied"], known) };
     let (mut out, mut err) = (Vec::new(), Vec::new());
-    let error = CliError::from(error).with_log(Path::new("/work/run.log"));
+    let error = CliError::from(error).with_log(Path::new("/var/pyx/run.log"));
     assert_eq!(render(&error, false, &mut out, &mut err), Exit::Engine);
     insta::assert_snapshot!(String::from_utf8(err).unwrap());
 }
