@@ -118,6 +118,11 @@ fn a_killed_restore_leaves_no_result_and_nothing_in_the_way() {
         wait_until("the engine is gone", Duration::from_secs(10), gone);
         assert!(!home.restored().join(format!("P_{}", home.backups()[1])).exists(), "{what}");
     }
+    // Also a restore of another backup removes it: it is as large as a server.
+    let full = home.backups()[0];
+    cli::run(&home, &[&command[..], &["--restore-backup", &full.to_string()]].concat()).good();
+    assert!(!has(".partial"));
+    std::fs::remove_dir_all(home.restored().join(format!("P_{full}"))).unwrap();
     cli::run(&home, &command).good();
     let copy = home.restored().join(format!("P_{}", home.backups()[1]));
     let made: Vec<_> =

@@ -43,6 +43,11 @@ pub(crate) fn run(context: &Context, kind: BackupKind) -> Result<BackupReport, E
     }
     let (tool, mismatch) = choose_tool(context, &facts)?;
     let catalog = Catalog::scan(store)?;
+    for partial in &catalog.partials {
+        context
+            .monitor()
+            .info(&format!("removing {}, left by a run that did not finish", partial.directory.display()));
+    }
     remove_partials(&catalog.partials)?;
     let job = Job::plan(context, kind, &catalog, &facts)?;
     drop(catalog);

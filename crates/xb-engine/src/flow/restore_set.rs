@@ -43,7 +43,6 @@ pub(crate) fn run(context: &Context) -> Result<RestoreReport, EngineError> {
     let names = plan.members.iter().map(|member| member.id().to_string()).collect::<Vec<_>>();
     context.monitor().info(&format!("restoring {} from {} with {tool}", plan.target, names.join(", ")));
 
-    remove_left_behind(restore_dir)?;
     let workplace = Workplace::enter(&plan.workplace)?;
     for (index, member) in plan.members.iter().enumerate() {
         unpack_member(context, &mut phases, member, &workplace)?;
@@ -77,12 +76,13 @@ fn report(plan: RestorePlan) -> Result<RestoreReport, EngineError> {
     })
 }
 
-/// Everything that can be known to fail is found before any work.
+/// Everything that can be known to fail is found before any work. What dead restores left is no reason to.
 fn check_room(plan: &RestorePlan, restore_dir: &Path) -> Result<(), EngineError> {
     std::fs::metadata(restore_dir).map_err(FsError::on("open restore_dir", restore_dir))?;
     if plan.destination.symlink_metadata().is_ok() {
         return Err(EngineError::TargetExists { path: plan.destination.clone() });
     }
+    remove_left_behind(restore_dir)?;
     let free = free_bytes(restore_dir)?;
     if free < plan.needed_bytes {
         return Err(EngineError::NoSpace {
