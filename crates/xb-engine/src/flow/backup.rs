@@ -15,7 +15,7 @@ use xb_pipeline::receive::{Receipt, ReceiveError, Target as Form, receive};
 use xb_pipeline::{Compression, ObjectReceipt, copy_object, write_object};
 
 use super::describe::{backup_meta, engine_record, manifest};
-use super::metadata::{Places, article, places, required};
+use super::metadata::{Places, in_words, places, required};
 use crate::context::{Context, Phases};
 use crate::error::{EngineError, WrongBackup};
 use crate::listen::Listener;
@@ -55,7 +55,7 @@ pub(crate) fn run(context: &Context, kind: BackupKind) -> Result<BackupReport, E
     lock.announce(&RunInfo { backup: job.place.id, kind, full: job.place.set, pid: std::process::id() })?;
     context.monitor().info(&format!(
         "taking {} {} of {} {} with {tool}",
-        article(kind),
+        in_words(kind),
         job.place.id,
         facts.record.flavor,
         facts.record.version

@@ -85,8 +85,8 @@ pub(crate) fn required(has_info: bool) -> &'static [MetaKind] {
     if has_info { &[MetaKind::Checkpoints, MetaKind::Info] } else { &[MetaKind::Checkpoints] }
 }
 
-/// The type word of a kind, for messages.
-pub(crate) fn article(kind: BackupKind) -> &'static str {
+/// A kind in full words, for messages.
+pub(crate) fn in_words(kind: BackupKind) -> &'static str {
     match kind {
         BackupKind::Full => "full backup",
         BackupKind::Incremental => "incremental backup",
