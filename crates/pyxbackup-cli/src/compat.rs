@@ -9,7 +9,16 @@ use xb_core::settings::Task;
 /// What to do while a command is not in this version; `None` for those that are.
 pub(crate) fn instead_of(task: Task) -> Option<&'static str> {
     match task {
-        Task::Full | Task::Incr | Task::List | Task::Status | Task::RestoreSet | Task::ConfigShow => None,
+        Task::Full
+        | Task::Incr
+        | Task::List
+        | Task::Status
+        | Task::RestoreSet
+        | Task::ConfigShow
+        | Task::ArchiveList
+        | Task::ArchiveCat
+        | Task::ArchiveExtract
+        | Task::ArchiveConvert => None,
         Task::ApplyLast => Some("`pyxbackup restore-set` prepares the newest backup when it is needed"),
         Task::Prune => Some("nothing is removed by itself; delete whole sets, the oldest first, by hand"),
         Task::BinlogStream => Some("`mysqlbinlog --read-from-remote-server --raw --stop-never` streams them"),

@@ -43,7 +43,7 @@ pub fn run_with(args: impl IntoIterator<Item = OsString>, out: &mut dyn Write, e
         Parsed::Text(text) => print(out, &text),
         Parsed::Typed(typed) => {
             wants_json = typed.wants_json();
-            let asked = (typed.command, typed.json);
+            let asked = (typed.command.clone(), typed.json);
             let done = call::prepare(*typed, err)
                 .and_then(|(call, command)| commands::dispatch(&call, command, out, err));
             match asked {

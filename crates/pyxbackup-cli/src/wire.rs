@@ -14,7 +14,7 @@ use crate::call::Call;
 use crate::env;
 use crate::error::{self, CliError};
 use crate::exit::Exit;
-use crate::monitor::{Reporter, Screen};
+use crate::monitor::{Level, Reporter, Screen};
 use crate::runlog::RunLog;
 use crate::signals;
 
@@ -30,12 +30,52 @@ pub(crate) fn recorded<T>(
     work: impl FnOnce(&Engine) -> Result<T, CliError>,
 ) -> Result<T, CliError> {
     let reporter = Arc::new(reporter(call));
+    listened(call, reporter.clone(), |engine| {
+        introduce(&reporter, call, task);
+        work(engine)
+    })
+}
+
+/// How much a run without a log tells on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Aloud {
+    /// As much as those that have a log.
+    Usual,
+    /// What should be mended, and on a terminal how far it is.
+    Brief,
+    /// What should be mended.
+    Warnings,
+}
+
+/// Runs a command that works on files of its caller's alone: heard by people and stopped by signals.
+pub(crate) fn heard<T>(
+    call: &Call,
+    aloud: Aloud,
+    work: impl FnOnce(&Engine) -> Result<T, CliError>,
+) -> Result<T, CliError> {
+    let screen = match aloud {
+        Aloud::Usual | Aloud::Brief => Screen::suitable(call.quiet, call.json),
+        Aloud::Warnings => Screen::lines(call.quiet),
+    };
+    let least = match aloud {
+        _ if call.debug => Level::Debug,
+        Aloud::Usual => Level::Info,
+        Aloud::Brief | Aloud::Warnings => Level::Warn,
+    };
+    let reporter = Reporter::new(Arc::new(SystemClock), screen, None, masker(call), least);
+    listened(call, Arc::new(reporter), work)
+}
+
+fn listened<T>(
+    call: &Call,
+    reporter: Arc<Reporter>,
+    work: impl FnOnce(&Engine) -> Result<T, CliError>,
+) -> Result<T, CliError> {
     let around = Surroundings { monitor: reporter.clone(), ..surroundings() };
     let listening = signals::listen(around.cancel.clone(), reporter.clone());
     if let Err(error) = &listening {
         reporter.warn(&format!("signals will end this run without cleaning up: {error}"));
     }
-    introduce(&reporter, call, task);
     let engine = Engine::with(settings(call), around);
     let result = work(&engine);
     if let Err(error) = &result {
@@ -82,10 +122,14 @@ fn reporter(call: &Call) -> Reporter {
         }
     };
     let screen = Screen::suitable(call.quiet, call.json);
-    let masker = Masker::new(settings.mysql_pass.clone());
-    let reporter = Reporter::new(Arc::new(clock), screen, log, masker, call.debug);
+    let least = if call.debug { Level::Debug } else { Level::Info };
+    let reporter = Reporter::new(Arc::new(clock), screen, log, masker(call), least);
     problem.iter().for_each(|problem| reporter.warn(problem));
     reporter
+}
+
+fn masker(call: &Call) -> Masker {
+    Masker::new(call.resolved.settings.mysql_pass.clone())
 }
 
 fn surroundings() -> Surroundings {

@@ -1,12 +1,18 @@
 //! The engine room: settings and surroundings in one hand, and the flows as its methods.
 
+use std::io::Write;
+use std::path::Path;
+
 use xb_core::BackupKind;
 use xb_core::settings::Settings;
 
 use crate::context::Context;
 use crate::error::EngineError;
 use crate::flow;
-use crate::report::{BackupReport, ListReport, RestoreReport, StatusReport};
+use crate::flow::archive::{ArchiveInput, ArchiveSelection};
+use crate::report::{
+    ArchiveConverted, ArchiveExtracted, ArchiveListing, BackupReport, ListReport, RestoreReport, StatusReport,
+};
 use crate::surroundings::Surroundings;
 
 /// Takes, lists, judges and restores backups. Cheap to make; holds nothing open between calls.
@@ -63,5 +69,61 @@ impl Engine {
     /// [`EngineError`] when the store cannot be read.
     pub fn status(&self) -> Result<StatusReport, EngineError> {
         flow::status::run(&self.0)
+    }
+
+    /// What is in an archive. No store is needed for this, nor for the others on archives.
+    ///
+    /// # Errors
+    /// [`EngineError`]; [`EngineError::Refused`] also for a pattern that means nothing in it.
+    pub fn archive_list(
+        &self,
+        archive: ArchiveInput,
+        wanted: &ArchiveSelection,
+    ) -> Result<ArchiveListing, EngineError> {
+        flow::archive::list(&self.0, archive, wanted)
+    }
+
+    /// Writes one file of an archive to `out` and gives its length in bytes. `member` is its path;
+    /// `as_stored` leaves a file that is packed by itself as it is.
+    ///
+    /// # Errors
+    /// [`EngineError`]; `out` may have received a part by then.
+    pub fn archive_cat(
+        &self,
+        archive: ArchiveInput,
+        member: &[u8],
+        as_stored: bool,
+        out: &mut dyn Write,
+    ) -> Result<u64, EngineError> {
+        flow::archive::cat(&self.0, archive, member, as_stored, out)
+    }
+
+    /// Unpacks an archive, or some files of it, below `into`, which is made if it is not there. No file that
+    /// stands there is replaced.
+    ///
+    /// # Errors
+    /// [`EngineError`]. A directory that was made for this is removed again, unless it is the archive that is
+    /// damaged: what was whole then stays, and [`EngineError::Archive`] says where.
+    pub fn archive_extract(
+        &self,
+        archive: ArchiveInput,
+        into: &Path,
+        wanted: &ArchiveSelection,
+    ) -> Result<ArchiveExtracted, EngineError> {
+        flow::archive::extract(&self.0, archive, into, wanted)
+    }
+
+    /// Makes `to`, which must not exist, from an archive or a directory. The end of its name says the form.
+    /// `encrypt_members`: in a `.xbs.qp.xbcrypt` each file is encrypted, not the whole.
+    ///
+    /// # Errors
+    /// [`EngineError`]; nothing is left of `to` then.
+    pub fn archive_convert(
+        &self,
+        from: ArchiveInput,
+        to: &Path,
+        encrypt_members: bool,
+    ) -> Result<ArchiveConverted, EngineError> {
+        flow::archive::convert(&self.0, from, to, encrypt_members)
     }
 }

@@ -10,9 +10,11 @@ use xb_formats::meta::log::KnownFailure;
 use xb_pipeline::cancel::Cancelled;
 use xb_pipeline::extract::ExtractError;
 use xb_pipeline::fs::FsError;
+use xb_pipeline::keys::KeyError;
 use xb_pipeline::process::ProcessError;
 use xb_pipeline::receive::ReceiveError;
 
+use crate::flow::archive::ArchiveRefusal;
 use crate::lock::LockError;
 use crate::server::ServerError;
 use crate::tool::{Mismatch, ProbeError};
@@ -96,6 +98,20 @@ pub enum EngineError {
         /// What went wrong.
         source: ExtractError,
     },
+    /// A key is of no use.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// An archive could not be read, unpacked or made.
+    #[error("{source}")]
+    Archive {
+        /// What went wrong.
+        source: ExtractError,
+        /// The directory in which files are left that were complete by then.
+        left_in: Option<PathBuf>,
+    },
+    /// What was asked of an archive cannot be done.
+    #[error(transparent)]
+    Refused(#[from] ArchiveRefusal),
     /// The engine could not prepare a backup.
     #[error("preparing {member} failed: {reason}")]
     Prepare {
@@ -169,7 +185,7 @@ impl EngineError {
                 ErrorClass::Transient
             }
             EngineError::Backup { source, said } => said.known.map_or(source.class(), KnownFailure::class),
-            EngineError::Extract { source, .. } => source.class(),
+            EngineError::Extract { source, .. } | EngineError::Archive { source, .. } => source.class(),
             EngineError::Server(ServerError::Client(error)) => error.class(),
             _ => ErrorClass::Permanent,
         }
@@ -181,7 +197,8 @@ impl EngineError {
         match self {
             EngineError::Cancelled(cancelled)
             | EngineError::Backup { source: ReceiveError::Cancelled(cancelled), .. }
-            | EngineError::Extract { source: ExtractError::Cancelled(cancelled), .. } => Some(*cancelled),
+            | EngineError::Extract { source: ExtractError::Cancelled(cancelled), .. }
+            | EngineError::Archive { source: ExtractError::Cancelled(cancelled), .. } => Some(*cancelled),
             _ => None,
         }
     }

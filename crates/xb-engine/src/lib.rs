@@ -23,6 +23,7 @@
 //! takes [`Settings`](xb_core::Settings) and [`Surroundings`] and returns reports that serialise.
 
 mod context;
+mod encryption;
 mod engine;
 mod error;
 mod flow;
@@ -37,7 +38,11 @@ pub mod tool;
 
 pub use engine::Engine;
 pub use error::{EngineError, LastWords, WrongBackup};
+pub use flow::archive::{ArchiveInput, ArchiveRefusal, ArchiveSelection};
 pub use lock::{LockError, LockState, RunInfo};
-pub use report::{BackupReport, LastBackup, Level, ListReport, NextStep, RestoreReport, StatusReport};
+pub use report::{
+    ArchiveConverted, ArchiveExtracted, ArchiveListing, BackupReport, LastBackup, Level, ListReport,
+    NextStep, RestoreReport, StatusReport,
+};
 pub use server::ServerError;
 pub use surroundings::Surroundings;

@@ -6,6 +6,8 @@ use serde::Serialize;
 use xb_catalog::Catalog;
 use xb_catalog::manifest::{BinlogPoint, Manifest};
 use xb_core::{BackupId, BackupKind};
+use xb_pipeline::Digest;
+use xb_pipeline::archive::Member;
 
 use crate::lock::LockState;
 
@@ -96,4 +98,55 @@ pub struct LastBackup {
     pub kind: BackupKind,
     /// Seconds since it ended.
     pub age_seconds: i64,
+}
+
+/// What is in an archive. All of it was read, unpacked and checked for this.
+#[derive(Clone, Debug, Serialize)]
+pub struct ArchiveListing {
+    /// The archive.
+    pub archive: PathBuf,
+    /// Its length in bytes, where it is an ordinary file.
+    pub archive_bytes: Option<u64>,
+    /// What it is wrapped in, from the outside in, the container last.
+    pub layers: Vec<String>,
+    /// The bytes of the files below, unpacked.
+    pub size_bytes: u64,
+    /// Their bytes as the container has them.
+    pub stored_bytes: u64,
+    /// Its files, by path.
+    pub members: Vec<Member>,
+}
+
+/// An archive was unpacked.
+#[derive(Clone, Debug, Serialize)]
+pub struct ArchiveExtracted {
+    /// The archive.
+    pub archive: PathBuf,
+    /// Where its files are now.
+    pub directory: PathBuf,
+    /// What it is wrapped in, from the outside in, the container last.
+    pub layers: Vec<String>,
+    /// Files written.
+    pub files: u64,
+    /// Their bytes.
+    pub size_bytes: u64,
+    /// What to do next, where it is a whole backup.
+    pub next_steps: Vec<NextStep>,
+}
+
+/// An archive, or a directory, was made into something else.
+#[derive(Clone, Debug, Serialize)]
+pub struct ArchiveConverted {
+    /// What it was made from.
+    pub from: PathBuf,
+    /// What was made.
+    pub to: PathBuf,
+    /// Its form: the end of its name without the first dot, or `directory`.
+    pub form: String,
+    /// How many files are in it, where it is a directory.
+    pub files: Option<u64>,
+    /// The bytes of the archive, or of the files.
+    pub size_bytes: u64,
+    /// The digest of the archive.
+    pub blake3: Option<Digest>,
 }

@@ -10,112 +10,27 @@ const STEM: &str = "backup";
 pub enum Archive {
     /// The files themselves.
     Directory,
-    /// An xbstream in one file, compressed as a whole or not.
-    Xbstream(StreamCompression),
-    /// A tar archive of a prepared directory, in gzip.
-    TarGzip,
-    /// A qpress archive of a prepared directory.
-    Qpress,
-    /// A qpress archive in xbcrypt.
-    QpressXbcrypt,
-    /// An xbstream whose members are compressed by qpress one by one.
-    XbstreamQpress,
-    /// The same, encrypted: up to XtraBackup 2.2 the stream as a whole, from 2.3 on each member.
-    XbstreamQpressXbcrypt,
-    /// An xbstream whose members are compressed by LZ4 one by one (XtraBackup 8.0.7 and later).
-    XbstreamLz4,
+    /// All of them in one file.
+    File(Layers),
 }
 
-/// How a stream is compressed as a whole.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
-pub enum StreamCompression {
-    /// Not at all.
-    #[default]
-    None,
-    /// gzip.
-    Gzip,
-    /// Zstandard.
-    Zstd,
-}
-
-impl Archive {
-    /// Every form.
-    pub const ALL: [Archive; 10] = [
-        Archive::Directory,
-        Archive::Xbstream(StreamCompression::None),
-        Archive::Xbstream(StreamCompression::Gzip),
-        Archive::Xbstream(StreamCompression::Zstd),
-        Archive::TarGzip,
-        Archive::Qpress,
-        Archive::QpressXbcrypt,
-        Archive::XbstreamQpress,
-        Archive::XbstreamQpressXbcrypt,
-        Archive::XbstreamLz4,
-    ];
-
-    /// What stands behind `backup.` in the name of the file; nothing for a directory.
-    #[must_use]
-    pub fn suffix(self) -> Option<&'static str> {
-        match self {
-            Archive::Directory => None,
-            Archive::Xbstream(StreamCompression::None) => Some("xbs"),
-            Archive::Xbstream(StreamCompression::Gzip) => Some("xbs.gz"),
-            Archive::Xbstream(StreamCompression::Zstd) => Some("xbs.zst"),
-            Archive::TarGzip => Some("tar.gz"),
-            Archive::Qpress => Some("qp"),
-            Archive::QpressXbcrypt => Some("qp.xbcrypt"),
-            Archive::XbstreamQpress => Some("xbs.qp"),
-            Archive::XbstreamQpressXbcrypt => Some("xbs.qp.xbcrypt"),
-            Archive::XbstreamLz4 => Some("xbs.lz4"),
-        }
-    }
-
-    /// The name of the file, such as `backup.xbs.zst`; nothing for a directory.
-    #[must_use]
-    pub fn file_name(self) -> Option<String> {
-        self.suffix().map(|suffix| format!("{STEM}.{suffix}"))
-    }
-
-    /// The form of the archive with this file name.
-    #[must_use]
-    pub fn of(file_name: &str) -> Option<Archive> {
-        let suffix = file_name.strip_prefix(STEM)?.strip_prefix('.')?;
-        Archive::ALL.into_iter().find(|archive| archive.suffix() == Some(suffix))
-    }
-
-    /// What the name promises, layer by layer; nothing for a directory, which is no file. The bytes win over
-    /// it: see [`sniff`].
-    #[must_use]
-    pub fn layers(self) -> Option<Layers> {
-        let plain = |container| Layers {
-            container,
-            compression: StreamCompression::None,
-            members: None,
-            encryption: Encryption::None,
-        };
-        let xbstream = plain(Container::Xbstream);
-        let qpress = plain(Container::Qpress);
-        Some(match self {
-            Archive::Directory => return None,
-            Archive::Xbstream(compression) => Layers { compression, ..xbstream },
-            Archive::TarGzip => Layers { compression: StreamCompression::Gzip, ..plain(Container::Tar) },
-            Archive::Qpress => qpress,
-            Archive::QpressXbcrypt => Layers { encryption: Encryption::Whole, ..qpress },
-            Archive::XbstreamQpress => Layers { members: Some(MemberCompression::Qpress), ..xbstream },
-            Archive::XbstreamQpressXbcrypt => Layers {
-                members: Some(MemberCompression::Qpress),
-                encryption: Encryption::WholeOrMembers,
-                ..xbstream
-            },
-            Archive::XbstreamLz4 => Layers { members: Some(MemberCompression::Lz4), ..xbstream },
-        })
-    }
-
-    /// Whether this version can read it. The other forms are recognised, so that the reason can be told.
-    #[must_use]
-    pub fn readable_now(self) -> bool {
-        matches!(self, Archive::Directory | Archive::Xbstream(_))
-    }
+/// The layers of an archive in one file. From the outside in: encryption of the whole, compression of the
+/// whole, the container; then for each file in it its encryption and its compression.
+///
+/// The name of the file tells them from the inside out: `backup.xbs.zst.age` is an xbstream in Zstandard in
+/// age. Two names tell less than there is to know, and there the bytes decide: in `.xbs.lz4` XtraBackup has
+/// compressed each file and we the whole; `.xbs.qp.xbcrypt` is encrypted as a whole by XtraBackup up to 2.2 and
+/// file by file from 2.3 on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Layers {
+    /// What holds the files together.
+    pub container: Container,
+    /// How each file in it is wrapped. Single ones may be left as they are.
+    pub members: MemberLayers,
+    /// How it is compressed as a whole.
+    pub compression: StreamCompression,
+    /// How it is encrypted as a whole.
+    pub encryption: StreamEncryption,
 }
 
 /// What holds the files of an archive together.
@@ -129,35 +44,148 @@ pub enum Container {
     Qpress,
 }
 
-/// Where xbcrypt sits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Encryption {
-    /// Nowhere.
+/// How an archive is compressed as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum StreamCompression {
+    /// Not at all.
+    #[default]
     None,
-    /// Around the archive as a whole.
-    Whole,
-    /// Around the archive as a whole, as up to XtraBackup 2.2, or around each file in it, as from 2.3 on. The
-    /// name does not say; the first bytes do.
-    WholeOrMembers,
+    /// gzip.
+    Gzip,
+    /// Zstandard.
+    Zstd,
+    /// LZ4 frames.
+    Lz4,
 }
 
-/// The layers of an archive in one file. From the outside in: encryption of the whole, compression of the
-/// whole, the container; then for each file in it its encryption and its compression.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Layers {
-    /// What holds the files together.
-    pub container: Container,
-    /// How it is compressed as a whole.
-    pub compression: StreamCompression,
-    /// How each file in it is compressed. Single ones may be left as they are.
-    pub members: Option<MemberCompression>,
-    /// Where it is encrypted.
-    pub encryption: Encryption,
+/// How an archive is encrypted as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum StreamEncryption {
+    /// Not at all.
+    #[default]
+    None,
+    /// xbcrypt, with a key that encrypts and decrypts.
+    Xbcrypt,
+    /// age, with recipients that can only encrypt.
+    Age,
+}
+
+impl Archive {
+    /// The form of the archive of a backup, which has this file name, such as `backup.tar.gz`. Nothing for
+    /// every other file.
+    #[must_use]
+    pub fn of(file_name: &str) -> Option<Archive> {
+        let suffix = file_name.strip_prefix(STEM)?;
+        let archive = Archive::named(file_name)?;
+        (archive.suffix().strip_prefix('.') == suffix.strip_prefix('.')).then_some(archive)
+    }
+
+    /// The form that the end of any file name promises. Nothing when it promises none.
+    #[must_use]
+    pub fn named(file_name: &str) -> Option<Archive> {
+        let mut rest = file_name;
+        let mut take = |suffix: &str| rest.strip_suffix(suffix).inspect(|inner| rest = inner).is_some();
+        let encryption = match () {
+            () if take(".xbcrypt") => StreamEncryption::Xbcrypt,
+            () if take(".age") => StreamEncryption::Age,
+            () => StreamEncryption::None,
+        };
+        let compression = match () {
+            () if take(".gz") => StreamCompression::Gzip,
+            () if take(".zst") => StreamCompression::Zstd,
+            () if take(".lz4") => StreamCompression::Lz4,
+            () => StreamCompression::None,
+        };
+        let (container, members) = match () {
+            () if take(".xbs") => (Container::Xbstream, MemberLayers::default()),
+            () if take(".tar") => (Container::Tar, MemberLayers::default()),
+            () if take(".xbs.qp") => (Container::Xbstream, MemberLayers::QPRESS),
+            () if take(".qp") => (Container::Qpress, MemberLayers::default()),
+            () => return None,
+        };
+        let layers = Layers { container, members, compression, encryption };
+        (!rest.is_empty() && layers.is_sensible()).then_some(Archive::File(layers))
+    }
+
+    /// The end of the file's name, beginning with a dot; nothing for a directory.
+    #[must_use]
+    pub fn suffix(self) -> String {
+        let Archive::File(layers) = self else { return String::new() };
+        let parts = [
+            layers.container.suffix(),
+            layers.members.suffix(),
+            layers.compression.suffix(),
+            layers.encryption.suffix(),
+        ];
+        parts.concat()
+    }
+
+    /// The name of the archive of a backup, such as `backup.xbs.zst`; nothing for a directory.
+    #[must_use]
+    pub fn file_name(self) -> Option<String> {
+        match self {
+            Archive::Directory => None,
+            Archive::File(_) => Some(format!("{STEM}{}", self.suffix())),
+        }
+    }
+}
+
+impl Layers {
+    /// A container and nothing around it.
+    #[must_use]
+    pub fn plain(container: Container) -> Self {
+        Layers {
+            container,
+            members: MemberLayers::default(),
+            compression: StreamCompression::default(),
+            encryption: StreamEncryption::default(),
+        }
+    }
+
+    /// Compressing twice gains nothing, and only an xbstream has wrapped members.
+    #[must_use]
+    pub fn is_sensible(&self) -> bool {
+        let compressed = self.container == Container::Qpress || self.members.compression.is_some();
+        let twice = compressed && self.compression != StreamCompression::None;
+        !twice && (self.container == Container::Xbstream || !self.members.any())
+    }
+}
+
+impl Container {
+    fn suffix(self) -> &'static str {
+        match self {
+            Container::Xbstream => ".xbs",
+            Container::Tar => ".tar",
+            Container::Qpress => ".qp",
+        }
+    }
+}
+
+impl StreamCompression {
+    fn suffix(self) -> &'static str {
+        match self {
+            StreamCompression::None => "",
+            StreamCompression::Gzip => ".gz",
+            StreamCompression::Zstd => ".zst",
+            StreamCompression::Lz4 => ".lz4",
+        }
+    }
+}
+
+impl StreamEncryption {
+    fn suffix(self) -> &'static str {
+        match self {
+            StreamEncryption::None => "",
+            StreamEncryption::Xbcrypt => ".xbcrypt",
+            StreamEncryption::Age => ".age",
+        }
+    }
 }
 
 impl fmt::Display for Archive {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.suffix().unwrap_or("directory"))
+        let suffix = self.suffix();
+        f.pad(suffix.strip_prefix('.').unwrap_or("directory"))
     }
 }
 
@@ -178,6 +206,8 @@ pub enum Layer {
     Qpress,
     /// An age file, in its binary form.
     Age,
+    /// tar.
+    Tar,
 }
 
 impl fmt::Display for Layer {
@@ -190,12 +220,17 @@ impl fmt::Display for Layer {
             Layer::Xbcrypt => "xbcrypt",
             Layer::Qpress => "qpress",
             Layer::Age => "age",
+            Layer::Tar => "tar",
         })
     }
 }
 
 /// As many first bytes as [`sniff`] looks at.
-pub const SNIFF_LENGTH: usize = 32;
+pub const SNIFF_LENGTH: usize = TAR_MARK_AT + TAR_MARK.len();
+
+/// Where POSIX and GNU tar name themselves in the head of the first entry (POSIX.1-1988, `ustar`).
+const TAR_MARK_AT: usize = 257;
+const TAR_MARK: &[u8] = b"ustar";
 
 /// Tells the outermost layer of a file by its first bytes.
 #[must_use]
@@ -209,7 +244,9 @@ pub fn sniff(first_bytes: &[u8]) -> Option<Layer> {
         (&crate::qpress::MAGIC, Layer::Qpress),
         (b"age-encryption.org/", Layer::Age),
     ];
-    marks.into_iter().find(|(mark, _)| first_bytes.starts_with(mark)).map(|(_, layer)| layer)
+    let found = marks.into_iter().find(|(mark, _)| first_bytes.starts_with(mark)).map(|(_, layer)| layer);
+    let is_tar = || first_bytes.get(TAR_MARK_AT..).is_some_and(|rest| rest.starts_with(TAR_MARK));
+    found.or_else(|| is_tar().then_some(Layer::Tar))
 }
 
 /// How a single file of a backup is wrapped, as the engine's own options leave it.
@@ -233,6 +270,21 @@ pub enum MemberCompression {
 }
 
 impl MemberLayers {
+    /// What XtraBackup up to 8.0.33 and MariaDB make of `--compress`.
+    pub const QPRESS: MemberLayers =
+        MemberLayers { compression: Some(MemberCompression::Qpress), encrypted: false };
+
+    /// What is added to the name of each file. Encryption of members and of the whole share one suffix, so a
+    /// name says it for the whole only.
+    fn suffix(self) -> &'static str {
+        match self.compression {
+            None => "",
+            Some(MemberCompression::Qpress) => ".qp",
+            Some(MemberCompression::Lz4) => ".lz4",
+            Some(MemberCompression::Zstd) => ".zst",
+        }
+    }
+
     /// Splits the name of a file into the name of what is inside and how that is wrapped: at most one
     /// `.xbcrypt` and before it at most one suffix of a compression.
     #[must_use]
@@ -265,55 +317,74 @@ impl MemberLayers {
 mod tests {
     use super::*;
 
-    #[test]
-    fn names_and_forms_map_to_each_other() {
-        for archive in Archive::ALL {
-            match archive.file_name() {
-                Some(name) => assert_eq!(Archive::of(&name), Some(archive), "{name}"),
-                None => assert_eq!(archive, Archive::Directory),
+    /// Every form that can be told by a name.
+    fn all() -> Vec<Layers> {
+        let containers = [Container::Xbstream, Container::Tar, Container::Qpress];
+        let compressions = [
+            StreamCompression::None,
+            StreamCompression::Gzip,
+            StreamCompression::Zstd,
+            StreamCompression::Lz4,
+        ];
+        let encryptions = [StreamEncryption::None, StreamEncryption::Xbcrypt, StreamEncryption::Age];
+        let mut all = Vec::new();
+        for container in containers {
+            for compression in compressions {
+                for encryption in encryptions {
+                    for members in [MemberLayers::default(), MemberLayers::QPRESS] {
+                        all.push(Layers { container, members, compression, encryption });
+                    }
+                }
             }
         }
-        for other in ["backup", "backup.", "backup.meta", "backup.xbs.gz.part", "xbackup.xbs", "backup.gz"] {
+        all.retain(Layers::is_sensible);
+        all
+    }
+
+    #[test]
+    fn names_and_forms_map_to_each_other() {
+        let mut names = std::collections::BTreeSet::new();
+        for layers in all() {
+            let archive = Archive::File(layers);
+            let name = archive.file_name().unwrap();
+            assert_eq!(Archive::of(&name), Some(archive), "{name}");
+            assert_eq!(Archive::named(&format!("dump-1.2{}", archive.suffix())), Some(archive), "{name}");
+            names.insert(name);
+        }
+        assert_eq!(names.len(), all().len());
+        assert_eq!(Archive::Directory.file_name(), None);
+        for known in [
+            "xbs",
+            "tar.gz",
+            "xbs.gz",
+            "qp",
+            "xbs.qp",
+            "qp.xbcrypt",
+            "xbs.qp.xbcrypt",
+            "xbs.zst",
+            "xbs.lz4",
+            "xbs.gz.xbcrypt",
+            "xbs.zst.age",
+            "xbs.age",
+            "tar.gz.age",
+            "qp.age",
+        ] {
+            assert!(names.contains(&format!("backup.{known}")), "{known}");
+        }
+        for other in [
+            "backup",
+            "backup.",
+            "backup.meta",
+            "backup.xbs.gz.part",
+            "xbackup.xbs",
+            "backup.gz",
+            "backup.a.xbs",
+        ] {
             assert_eq!(Archive::of(other), None, "{other}");
         }
-    }
-
-    #[test]
-    fn a_name_spells_its_layers_from_the_inside_out() {
-        for archive in Archive::ALL {
-            let Some(layers) = archive.layers() else {
-                assert_eq!(archive, Archive::Directory);
-                continue;
-            };
-            let parts = [
-                match layers.container {
-                    Container::Xbstream => "xbs",
-                    Container::Tar => "tar",
-                    Container::Qpress => "qp",
-                },
-                match layers.compression {
-                    StreamCompression::None => "",
-                    StreamCompression::Gzip => "gz",
-                    StreamCompression::Zstd => "zst",
-                },
-                match layers.members {
-                    None => "",
-                    Some(MemberCompression::Qpress) => "qp",
-                    Some(MemberCompression::Lz4) => "lz4",
-                    Some(MemberCompression::Zstd) => "zst",
-                },
-                if layers.encryption == Encryption::None { "" } else { "xbcrypt" },
-            ];
-            let spelt: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
-            assert_eq!(Some(spelt.join(".").as_str()), archive.suffix());
+        for other in ["", ".xbs", "x.gz", "x.qp.gz", "x.tar.qp.gz", "x.age", "x.xbs.age.age"] {
+            assert_eq!(Archive::named(other), None, "{other:?}");
         }
-    }
-
-    #[test]
-    fn forms_that_cannot_be_read_are_known_by_name() {
-        let unreadable = Archive::ALL.into_iter().filter(|archive| !archive.readable_now());
-        let suffixes: Vec<_> = unreadable.filter_map(Archive::suffix).collect();
-        assert_eq!(suffixes, ["tar.gz", "qp", "qp.xbcrypt", "xbs.qp", "xbs.qp.xbcrypt", "xbs.lz4"]);
     }
 
     #[test]
@@ -327,6 +398,10 @@ mod tests {
         }
         assert_eq!(sniff(b"qpress10\0\0"), Some(Layer::Qpress));
         assert_eq!(sniff(b"age-encryption.org/v1\n"), Some(Layer::Age));
+        let mut tar = vec![b'x'; SNIFF_LENGTH - 5];
+        assert_eq!(sniff(&tar), None);
+        tar.extend(b"ustar");
+        assert_eq!(sniff(&tar), Some(Layer::Tar));
         for other in [&b""[..], b"\x1f", b"XBSTCK0", b"uuid = x", b"\0\0\0\0"] {
             assert_eq!(sniff(other), None, "{other:?}");
         }

@@ -149,7 +149,9 @@ impl fmt::Debug for StreamPath {
 }
 
 /// Bytes as text that a terminal shows and does not obey. Not cut: a path has at most [`PATH_LIMIT`] bytes.
-pub(crate) fn escape(bytes: &[u8]) -> String {
+/// The bytes of a name, fit for a terminal: what cannot be shown is escaped.
+#[must_use]
+pub fn escape(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());
     for part in bytes.utf8_chunks() {
         for letter in part.valid().chars() {

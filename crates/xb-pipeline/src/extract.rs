@@ -1,29 +1,34 @@
-//! Unpacking a stored backup in one pass: file → decompression on all cores → structure check → files.
+//! Unpacking an archive in one pass: every layer taken off, every checksum held, every file written once.
 
 use std::fs::File;
-use std::io;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use xb_core::ErrorClass;
+use xb_formats::archive::Layer;
 use xb_formats::meta::names::MetaKind;
-use xb_formats::xbstream::{StreamSummary, XbstreamError};
+use xb_formats::path::StreamPath;
 
-use crate::cancel::{CancelToken, Cancelled};
+use crate::cancel::Cancelled;
+use crate::check::{CheckError, MetaFile, MetaKeeper};
+use crate::flow::{FlowError, Piece};
 use crate::fs::FsError;
-use crate::monitor::Monitor;
-use crate::parallel::ordered;
+use crate::keys::KeyFault;
+use crate::read::{ReadOptions, Request, read_pieces};
 use crate::sink::Digest;
 use crate::sink::tree::TreeSink;
-use crate::stage::check::{CheckError, MetaFile, StreamCheck};
-use crate::stage::decompress::{PartDecompressor, Splitter};
 
 /// What came out of an archive.
 #[derive(Debug)]
 pub struct Extracted {
-    /// What the stream held.
-    pub stream: StreamSummary,
+    /// What it was wrapped in, from the outside in, the container last.
+    pub layers: Vec<Layer>,
     /// The engine's metadata files.
     pub metadata: Vec<MetaFile>,
+    /// Files written.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
 }
 
 /// Why an archive could not be unpacked.
@@ -35,21 +40,21 @@ pub enum ExtractError {
     /// A file could not be written.
     #[error(transparent)]
     Fs(#[from] FsError),
-    /// The archive could not be read or decompressed.
-    #[error("cannot read {}: {source}", path.display())]
+    /// A key is missing or wrong.
+    #[error("{}: {fault}", path.display())]
+    Key {
+        /// The archive.
+        path: PathBuf,
+        /// What is wrong.
+        fault: KeyFault,
+    },
+    /// The archive could not be read, or is damaged.
+    #[error("{}: {source}", path.display())]
     Archive {
         /// The archive.
         path: PathBuf,
         /// What is wrong.
-        source: io::Error,
-    },
-    /// The stream in it is not whole.
-    #[error("{}: {source}", path.display())]
-    Check {
-        /// The archive.
-        path: PathBuf,
-        /// What is wrong.
-        source: CheckError,
+        source: FlowError,
     },
     /// The archive is not the one that was written.
     #[error("{} has changed since it was written: its digest is {found}, the manifest says {expected}", path.display())]
@@ -72,124 +77,89 @@ impl ExtractError {
             _ => ErrorClass::Permanent,
         }
     }
-}
 
-/// Errors on their way, before the archive's name is known to them.
-enum Step {
-    Read(io::Error),
-    Check(CheckError),
-    Fs(FsError),
-    Cancelled(Cancelled),
-}
-
-impl From<XbstreamError> for Step {
-    fn from(error: XbstreamError) -> Self {
-        Step::Check(error.into())
-    }
-}
-
-impl From<CheckError> for Step {
-    fn from(error: CheckError) -> Self {
-        Step::Check(error)
-    }
-}
-
-impl Step {
-    fn of(self, path: &Path) -> ExtractError {
+    /// The error of an archive.
+    pub(crate) fn of(path: &Path, error: FlowError) -> Self {
         let path = path.to_owned();
-        match self {
-            Step::Read(source) => ExtractError::Archive { path, source },
-            Step::Check(source) => ExtractError::Check { path, source },
-            Step::Fs(error) => ExtractError::Fs(error),
-            Step::Cancelled(cancelled) => ExtractError::Cancelled(cancelled),
+        match error {
+            FlowError::Cancelled(cancelled) => ExtractError::Cancelled(cancelled),
+            FlowError::Fs(error) => ExtractError::Fs(error),
+            error => match error.key_fault().cloned() {
+                Some(fault) => ExtractError::Key { path, fault },
+                None => ExtractError::Archive { path, source: error },
+            },
         }
     }
 }
 
-/// Unpacks the stream in `archive`, compressed or not, into `directory`, which exists, is empty and belongs
-/// to us alone. With `expected`, the digest of the archive is checked on the way.
+/// What is wanted of an archive.
+#[derive(Clone, Copy, Default)]
+pub struct Wanted<'a> {
+    /// The digest it must have.
+    pub digest: Option<Digest>,
+    /// Metadata files without which it is no backup.
+    pub metadata: &'a [MetaKind],
+    /// Which files, by the path they are extracted to; all if there is no choice.
+    pub files: Option<&'a (dyn Fn(&StreamPath) -> bool + Sync)>,
+    /// Whether files that are packed one by one are left so.
+    pub as_stored: bool,
+}
+
+/// Unpacks `archive` into `directory`, which exists. No file that stands there is replaced, no link followed.
 ///
 /// # Errors
-/// [`ExtractError`]; what was written so far is left in `directory`.
+/// [`ExtractError`]; files that were complete by then are left in `directory`.
 pub fn extract(
     archive: &Path,
     directory: &Path,
-    expected: Option<Digest>,
-    threads: usize,
-    monitor: &dyn Monitor,
-    cancel: &CancelToken,
+    wanted: &Wanted<'_>,
+    options: &ReadOptions<'_>,
 ) -> Result<Extracted, ExtractError> {
-    let on_archive = |source| ExtractError::Archive { path: archive.to_owned(), source };
-    let file = File::open(archive).map_err(on_archive)?;
-    let watched = Watched { file, hasher: expected.map(|_| blake3::Hasher::new()) };
-    let shared = Shared::new(watched);
-    let mut splitter = Splitter::new(shared.clone()).map_err(on_archive)?;
-    let mut check = StreamCheck::new();
-    let mut tree = TreeSink::new(directory, false);
-    let produce = || {
-        cancel.check().map_err(Step::Cancelled)?;
-        splitter.next().map_err(Step::Read)
+    let input = open_file(archive)?;
+    extract_from(input, archive, directory, wanted, options)
+}
+
+/// The same from an input that is not a file; `archive` is its name in messages.
+///
+/// # Errors
+/// As [`extract`].
+pub fn extract_from(
+    input: impl Read + Send,
+    archive: &Path,
+    directory: &Path,
+    wanted: &Wanted<'_>,
+    options: &ReadOptions<'_>,
+) -> Result<Extracted, ExtractError> {
+    let mut tree = TreeSink::new(directory, false)?;
+    let mut keeper = MetaKeeper::default();
+    let request = Request {
+        files: wanted.files,
+        as_stored: wanted.as_stored,
+        with_digest: wanted.digest.is_some(),
+        on_stored: None,
     };
-    let make_worker = || {
-        let mut decompressor = PartDecompressor::new();
-        move |part| {
-            let decompressor =
-                decompressor.as_mut().map_err(|e| Step::Read(io::Error::other(e.to_string())))?;
-            decompressor.decompress(part).map_err(Step::Read)
+    let read = read_pieces(input, request, options, &mut |piece: Piece| {
+        keeper.watch(&piece)?;
+        Ok(tree.handle(piece)?)
+    });
+    let read = match read {
+        Ok(read) => read,
+        Err(error) => {
+            tree.give_up();
+            return Err(ExtractError::of(archive, error));
         }
     };
-    let consume = |content: Vec<u8>| {
-        check.feed(&content, &mut |event| tree.handle(&event).map_err(Step::Fs))?;
-        monitor.advance(content.len() as u64);
-        Ok(())
-    };
-    let outcome = ordered(threads, produce, make_worker, consume);
-    outcome.map_err(|step| step.of(archive))?;
-    let digests = expected.zip(shared.digest().map_err(on_archive)?);
-    if let Some((expected, found)) = digests.filter(|(expected, found)| expected != found) {
+    if let Some((expected, found)) = wanted.digest.zip(read.digest).filter(|(expected, found)| expected != found) {
         return Err(ExtractError::Digest { path: archive.to_owned(), expected, found });
     }
-    let (stream, metadata) =
-        check.finish(&[MetaKind::Checkpoints]).map_err(|source| Step::Check(source).of(archive))?;
+    let kept = keeper.finish(wanted.metadata);
+    let metadata = kept.map_err(|error: CheckError| ExtractError::of(archive, error.into()))?;
+    let (files, bytes) = tree.written();
     tree.finish()?;
-    Ok(Extracted { stream, metadata })
+    Ok(Extracted { layers: read.layers, metadata, files, bytes })
 }
 
-/// A file that is digested while it is read.
-struct Watched {
-    file: File,
-    hasher: Option<blake3::Hasher>,
-}
-
-impl io::Read for Watched {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let got = self.file.read(buffer)?;
-        if let Some(hasher) = &mut self.hasher {
-            hasher.update(&buffer[..got]);
-        }
-        Ok(got)
-    }
-}
-
-/// The splitter takes its input away; the digest is asked for afterwards.
-#[derive(Clone)]
-struct Shared(std::sync::Arc<std::sync::Mutex<Watched>>);
-
-impl Shared {
-    fn new(watched: Watched) -> Self {
-        Shared(std::sync::Arc::new(std::sync::Mutex::new(watched)))
-    }
-
-    /// The digest of the whole file: whatever the decompressor did not want is read now.
-    fn digest(mut self) -> io::Result<Option<Digest>> {
-        io::copy(&mut self, &mut io::sink())?;
-        let watched = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        Ok(watched.hasher.as_ref().map(|hasher| Digest::from(hasher.finalize())))
-    }
-}
-
-impl io::Read for Shared {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).read(buffer)
-    }
+/// Opens an archive for reading.
+pub(crate) fn open_file(archive: &Path) -> Result<File, ExtractError> {
+    File::open(archive).map_err(|error| ExtractError::of(archive, FlowError::Read(error)))
 }

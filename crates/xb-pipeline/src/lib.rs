@@ -4,21 +4,32 @@
 //! files in [`fs`], time in [`clock`]. Memory does not grow with the data.
 //!
 //! The two ways through: [`receive::receive`] takes a backup in, [`extract::extract`] unpacks it again.
+//! [`archive`] looks into archives and makes one from another.
 
+pub mod archive;
 pub mod cancel;
 pub mod clock;
 pub mod copy;
 pub mod extract;
 pub mod fs;
+pub mod keys;
 pub mod monitor;
+pub mod probe;
 pub mod process;
 pub mod receive;
 
+mod check;
+mod cut;
+mod flow;
+mod pack;
 mod parallel;
+mod read;
 mod sink;
-mod stage;
 
+pub use check::{CheckError, MetaFile};
+pub use flow::FlowError;
+pub use pack::compress::Compression;
+pub use pack::{Encryption, Packing};
+pub use read::ReadOptions;
 pub use sink::file::{copy_object, digest_file, write_object};
 pub use sink::{Digest, ObjectReceipt};
-pub use stage::check::{CheckError, MetaFile};
-pub use stage::compress::Compression;

@@ -1,23 +1,128 @@
 //! Work on many items at once whose results are wanted in order: what keeps the cores busy when a stream
-//! is compressed or decompressed in independent blocks.
+//! is compressed, encrypted or taken apart in independent pieces.
+//!
+//! A [`Flow`] is pulled from; what feeds it runs on threads of its own. Flows feed one another, so that a line
+//! of them works on all of its parts at once, with a few items between each two of them and no more.
+
+use std::sync::Arc;
+use std::thread::Scope;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-/// Takes items from `produce` until it gives `None`, works on them on `threads` threads, and hands the
-/// results to `consume` in the order of the items.
+/// Results in the order of their items. When it is dropped, what feeds it ends.
+pub(crate) struct Flow<O, E>(Results<O, E>);
+
+enum Results<O, E> {
+    /// Worked on by many.
+    Promised(Receiver<Receiver<Result<O, E>>>),
+    /// Made by one.
+    Direct(Receiver<Result<O, E>>),
+}
+
+impl<O, E> Flow<O, E> {
+    /// The next result, `None` after the last. An error is the last.
+    pub(crate) fn next(&self) -> Result<Option<O>, E> {
+        // A promise that is never kept is a worker that panicked; the scope passes that on.
+        match &self.0 {
+            Results::Promised(promises) => {
+                promises.recv().ok().and_then(|promise| promise.recv().ok()).transpose()
+            }
+            Results::Direct(results) => results.recv().ok().transpose(),
+        }
+    }
+}
+
+/// Takes items from `produce` until it gives `None` or an error, and works on them on `threads` threads.
 ///
-/// `produce` runs on the caller's thread, `consume` on one of its own. At most `threads + 4` items are under
-/// way, so memory is bounded by that many items and results. `make_worker` is called once a thread:
-/// a worker keeps what is dear to make, such as a compressor.
+/// `produce` runs on a thread of its own. At most `threads + 4` items are under way, so memory is bounded by
+/// that many items and results. `make_worker` is called once a thread: a worker keeps what is dear to make,
+/// such as a compressor.
+pub(crate) fn spread<'scope, I, O, E, W>(
+    scope: &'scope Scope<'scope, '_>,
+    threads: usize,
+    mut produce: impl FnMut() -> Result<Option<I>, E> + Send + 'scope,
+    make_worker: impl Fn() -> W + Send + Sync + 'scope,
+) -> Flow<O, E>
+where
+    I: Send + 'scope,
+    O: Send + 'scope,
+    E: Send + 'scope,
+    W: FnMut(I) -> Result<O, E>,
+{
+    let threads = threads.max(1);
+    let (jobs, job_queue) = bounded::<(I, Sender<Result<O, E>>)>(threads);
+    let (promises, promise_queue) = bounded::<Receiver<Result<O, E>>>(threads + 2);
+    let make_worker = Arc::new(make_worker);
+    for _ in 0..threads {
+        let (job_queue, make_worker) = (job_queue.clone(), make_worker.clone());
+        scope.spawn(move || {
+            let mut work = make_worker();
+            for (item, promise) in job_queue {
+                // Nobody waits for the result once the flow is dropped.
+                let _ = promise.send(work(item));
+            }
+        });
+    }
+    scope.spawn(move || {
+        loop {
+            let (keep, promise) = bounded(1);
+            let sent = match produce() {
+                Ok(Some(item)) => promises.send(promise).is_ok() && jobs.send((item, keep)).is_ok(),
+                Ok(None) => false,
+                Err(error) => {
+                    let _ = keep.send(Err(error));
+                    let _ = promises.send(promise);
+                    false
+                }
+            };
+            if !sent {
+                return;
+            }
+        }
+    });
+    Flow(Results::Promised(promise_queue))
+}
+
+/// Where a thread of [`background`] puts what it makes.
+pub(crate) struct Outflow<O, E>(Sender<Result<O, E>>);
+
+impl<O, E> Outflow<O, E> {
+    /// Passes an item on. `false`: nobody wants more.
+    #[must_use]
+    pub(crate) fn give(&self, item: O) -> bool {
+        self.0.send(Ok(item)).is_ok()
+    }
+}
+
+/// Runs `make`, which puts items into the flow one by one, on a thread of its own.
+pub(crate) fn background<'scope, O, E>(
+    scope: &'scope Scope<'scope, '_>,
+    make: impl FnOnce(&Outflow<O, E>) -> Result<(), E> + Send + 'scope,
+) -> Flow<O, E>
+where
+    O: Send + 'scope,
+    E: Send + 'scope,
+{
+    let (sender, results) = bounded(4);
+    scope.spawn(move || {
+        let outflow = Outflow(sender);
+        if let Err(error) = make(&outflow) {
+            let _ = outflow.0.send(Err(error));
+        }
+    });
+    Flow(Results::Direct(results))
+}
+
+/// A [`spread`] whose results are handed to `consume`, on the caller's thread, until there are no more.
 ///
 /// # Errors
 /// The first error in order. An error of `consume` comes before one of `produce`: when the end of a line is
 /// blocked, what its beginning meets is a consequence.
 pub(crate) fn ordered<I, O, E, W>(
     threads: usize,
-    mut produce: impl FnMut() -> Result<Option<I>, E>,
-    make_worker: impl Fn() -> W + Sync,
-    mut consume: impl FnMut(O) -> Result<(), E> + Send,
+    produce: impl FnMut() -> Result<Option<I>, E> + Send,
+    make_worker: impl Fn() -> W + Send + Sync,
+    mut consume: impl FnMut(O) -> Result<(), E>,
 ) -> Result<(), E>
 where
     I: Send,
@@ -25,74 +130,13 @@ where
     E: Send,
     W: FnMut(I) -> Result<O, E>,
 {
-    let threads = threads.max(1);
-    let (jobs, job_queue) = bounded::<(I, Sender<Result<O, E>>)>(threads);
-    let (promises, promise_queue) = bounded::<Receiver<Result<O, E>>>(threads + 2);
     std::thread::scope(|scope| {
-        for _ in 0..threads {
-            let job_queue = job_queue.clone();
-            let make_worker = &make_worker;
-            scope.spawn(move || {
-                let mut work = make_worker();
-                for (item, promise) in job_queue {
-                    // Nobody waits for the result once the consumer has failed.
-                    let _ = promise.send(work(item));
-                }
-            });
+        let flow = spread(scope, threads, produce, make_worker);
+        while let Some(result) = flow.next()? {
+            consume(result)?;
         }
-        drop(job_queue);
-        let consumer = scope.spawn(move || {
-            // A promise that is never kept is a worker that panicked; the scope passes that on.
-            promise_queue
-                .into_iter()
-                .map_while(|promise| promise.recv().ok())
-                .try_for_each(|result| consume(result?))
-        });
-        let produced = feed(&mut produce, jobs, promises);
-        match consumer.join() {
-            Ok(consumed) => consumed.and(produced),
-            Err(panic) => std::panic::resume_unwind(panic),
-        }
+        Ok(())
     })
-}
-
-fn feed<I, O, E>(
-    produce: &mut impl FnMut() -> Result<Option<I>, E>,
-    jobs: Sender<(I, Sender<Result<O, E>>)>,
-    promises: Sender<Receiver<Result<O, E>>>,
-) -> Result<(), E> {
-    while let Some(item) = produce()? {
-        let (keep, promise) = bounded(1);
-        if promises.send(promise).is_err() || jobs.send((item, keep)).is_err() {
-            break;
-        }
-    }
-    Ok(())
-}
-
-/// Buffers that go round instead of being allocated for every block.
-#[derive(Clone)]
-pub(crate) struct BufferPool {
-    give: Sender<Vec<u8>>,
-    take: Receiver<Vec<u8>>,
-}
-
-impl BufferPool {
-    pub(crate) fn new(keep: usize) -> Self {
-        let (give, take) = bounded(keep);
-        BufferPool { give, take }
-    }
-
-    /// An empty buffer, with the capacity it had when it was given back.
-    pub(crate) fn take(&self) -> Vec<u8> {
-        self.take.try_recv().unwrap_or_default()
-    }
-
-    pub(crate) fn give(&self, mut buffer: Vec<u8>) {
-        buffer.clear();
-        // A pool that is full lets go of it.
-        let _ = self.give.try_send(buffer);
-    }
 }
 
 #[cfg(test)]

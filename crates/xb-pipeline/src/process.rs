@@ -70,7 +70,8 @@ impl Invocation {
     fn expression(&self, through: &[OsString]) -> duct::Expression {
         let own = std::iter::once(self.program.as_os_str()).chain(self.args.iter().map(OsString::as_os_str));
         let mut words = through.iter().map(OsString::as_os_str).chain(own);
-        let program = PathBuf::from(words.next().unwrap_or_default());
+        // Not as a path: of one without a slash `duct` would make one in the current directory.
+        let program = words.next().unwrap_or_default().to_owned();
         let base = duct::cmd(program, words).stdin_null().unchecked();
         let base = self.env.iter().fold(base, |expression, (name, value)| expression.env(name, value));
         base.before_spawn(|command| {

@@ -9,34 +9,37 @@ use std::process::ExitStatus;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use bytes::Bytes;
 use xb_core::ErrorClass;
-use xb_formats::archive::Archive;
+use xb_formats::archive::{Archive, Container, Layers, MemberLayers};
 use xb_formats::meta::names::MetaKind;
-use xb_formats::xbstream::{StreamSummary, XbstreamError};
+use xb_formats::xbstream::StreamSummary;
 
 use crate::cancel::{CancelToken, Cancelled};
+use crate::check::{CheckError, MetaFile, StreamCheck};
+use crate::flow::{BLOCK_BYTES, Blocks, FlowError, Piece, Pieces};
 use crate::fs::{FilesystemSync, FsError};
 use crate::monitor::Monitor;
-use crate::parallel::{BufferPool, ordered};
+use crate::pack::container::container;
+use crate::pack::members::pack_members;
+use crate::pack::{Packing, pack};
 use crate::process::{Child, Outlet, ProcessError, describe};
+use crate::read::read_full;
 use crate::sink::ObjectReceipt;
 use crate::sink::file::DigestFile;
 use crate::sink::tree::TreeSink;
-use crate::stage::check::{CheckError, MetaFile, StreamCheck};
-use crate::stage::compress::{BLOCK_BYTES, BlockCompressor, Compression};
-use crate::stage::decompress::read_full;
 
 /// Where a backup goes, below the directory of the backup.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Target {
     /// Files, as the server has them.
     Tree,
-    /// One compressed stream, on this many threads.
+    /// One file.
     Archive {
-        /// How it is compressed.
-        compression: Compression,
-        /// Threads that compress.
-        threads: usize,
+        /// Whether each file in it is compressed with qpress, as the engines can do it themselves.
+        qpress_members: bool,
+        /// What is put around the stream.
+        packing: Packing,
     },
 }
 
@@ -44,10 +47,10 @@ impl Target {
     /// The form of what is stored, and so its name.
     #[must_use]
     pub fn archive(&self) -> Archive {
-        match self {
-            Target::Tree => Archive::Directory,
-            Target::Archive { compression, .. } => Archive::Xbstream((*compression).into()),
-        }
+        let Target::Archive { qpress_members, packing } = self else { return Archive::Directory };
+        let (compression, encryption) = packing.layers();
+        let members = if *qpress_members { MemberLayers::QPRESS } else { MemberLayers::default() };
+        Archive::File(Layers { container: Container::Xbstream, members, compression, encryption })
     }
 }
 
@@ -100,9 +103,9 @@ pub enum ReceiveError {
     /// Its output could not be read.
     #[error("cannot read from the engine: {0}")]
     Read(#[source] io::Error),
-    /// Compression did not work.
-    #[error("cannot compress: {0}")]
-    Compress(#[source] io::Error),
+    /// It could not be compressed or encrypted.
+    #[error("{0}")]
+    Pack(#[source] FlowError),
     /// A file could not be written.
     #[error(transparent)]
     Fs(#[from] FsError),
@@ -111,9 +114,15 @@ pub enum ReceiveError {
     Process(#[from] ProcessError),
 }
 
-impl From<XbstreamError> for ReceiveError {
-    fn from(error: XbstreamError) -> Self {
-        ReceiveError::Check(error.into())
+impl From<FlowError> for ReceiveError {
+    fn from(error: FlowError) -> Self {
+        match error {
+            FlowError::Cancelled(cancelled) => ReceiveError::Cancelled(cancelled),
+            FlowError::Check(error) => ReceiveError::Check(error),
+            FlowError::Read(error) => ReceiveError::Read(error),
+            FlowError::Fs(error) => ReceiveError::Fs(error),
+            other => ReceiveError::Pack(other),
+        }
     }
 }
 
@@ -139,7 +148,7 @@ pub fn receive(
     mut child: Child,
     success: &SuccessFlag,
     directory: &Path,
-    target: Target,
+    target: &Target,
     required: &[MetaKind],
     monitor: &dyn Monitor,
     cancel: &CancelToken,
@@ -153,13 +162,15 @@ pub fn receive(
         return Err(ReceiveError::Read(io::Error::other("the engine's output was taken already")));
     };
     let mut check = StreamCheck::new();
+    let checked = Checked { stdout, check: &mut check, monitor };
     let taken = match target {
-        Target::Tree => take_tree(stdout, directory, &mut check, monitor),
-        Target::Archive { compression, threads } => {
+        Target::Tree => take_tree(checked, directory),
+        Target::Archive { qpress_members, packing } => {
             let name = target.archive().file_name().unwrap_or_default();
-            take_archive(stdout, &directory.join(name), compression, threads, &mut check, monitor)
+            take_archive(checked, &directory.join(name), *qpress_members, packing)
         }
     };
+    let taken = taken.map_err(ReceiveError::from);
     if taken.is_err() {
         stopper.stop();
     }
@@ -188,22 +199,51 @@ fn judge(
     Ok(Receipt { stream, metadata, objects })
 }
 
-fn take_tree(
-    mut stdout: Outlet,
-    directory: &Path,
-    check: &mut StreamCheck,
-    monitor: &dyn Monitor,
-) -> Result<Vec<ObjectReceipt>, ReceiveError> {
-    let disk = FilesystemSync::open(directory)?;
-    let mut tree = TreeSink::new(directory, true);
-    let mut block = vec![0; BLOCK_BYTES];
-    loop {
-        let got = read_full(&mut stdout, &mut block).map_err(ReceiveError::Read)?;
+/// What the engine writes, watched.
+struct Checked<'a> {
+    stdout: Outlet,
+    check: &'a mut StreamCheck,
+    monitor: &'a dyn Monitor,
+}
+
+impl Checked<'_> {
+    /// The next block, and what is in it.
+    fn next(&mut self) -> Result<Option<(Bytes, Vec<Piece>)>, FlowError> {
+        let mut block = vec![0; BLOCK_BYTES];
+        let got = read_full(&mut self.stdout, &mut block).map_err(FlowError::Read)?;
         if got == 0 {
-            break;
+            return Ok(None);
         }
-        check.feed(&block[..got], &mut |event| tree.handle(&event).map_err(ReceiveError::from))?;
-        monitor.advance(got as u64);
+        block.truncate(got);
+        let block = Bytes::from(block);
+        let pieces = self.check.feed(&block)?;
+        self.monitor.advance(got as u64);
+        Ok(Some((block, pieces)))
+    }
+}
+
+impl Blocks for Checked<'_> {
+    fn next_block(&mut self) -> Result<Option<Bytes>, FlowError> {
+        Ok(self.next()?.map(|(block, _)| block))
+    }
+}
+
+impl Pieces for Checked<'_> {
+    fn next_pieces(&mut self) -> Result<Option<Vec<Piece>>, FlowError> {
+        while let Some((_, pieces)) = self.next()? {
+            if !pieces.is_empty() {
+                return Ok(Some(pieces));
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn take_tree(mut checked: Checked<'_>, directory: &Path) -> Result<Vec<ObjectReceipt>, FlowError> {
+    let disk = FilesystemSync::open(directory)?;
+    let mut tree = TreeSink::new(directory, true)?;
+    while let Some(pieces) = checked.next_pieces()? {
+        pieces.into_iter().try_for_each(|piece| tree.handle(piece))?;
     }
     let objects = tree.finish()?;
     disk.sync()?;
@@ -211,43 +251,26 @@ fn take_tree(
 }
 
 fn take_archive(
-    mut stdout: Outlet,
+    checked: Checked<'_>,
     path: &Path,
-    compression: Compression,
-    threads: usize,
-    check: &mut StreamCheck,
-    monitor: &dyn Monitor,
-) -> Result<Vec<ObjectReceipt>, ReceiveError> {
-    // A level that does not exist is found here, not in a thread.
-    BlockCompressor::new(compression).map_err(ReceiveError::Compress)?;
-    let pool = BufferPool::new(2 * threads + 8);
+    qpress_members: bool,
+    packing: &Packing,
+) -> Result<Vec<ObjectReceipt>, FlowError> {
     let mut file = DigestFile::create(path)?;
-    let produce = || {
-        let mut block = pool.take();
-        block.resize(BLOCK_BYTES, 0);
-        let got = read_full(&mut stdout, &mut block).map_err(ReceiveError::Read)?;
-        block.truncate(got);
-        check.feed(&block, &mut |_| Ok::<_, ReceiveError>(()))?;
-        monitor.advance(got as u64);
-        Ok((got > 0).then_some(block))
-    };
-    let make_worker = || {
-        let (mut compressor, pool) = (BlockCompressor::new(compression), pool.clone());
-        move |block: Vec<u8>| {
-            let mut output = pool.take();
-            let compressor =
-                compressor.as_mut().map_err(|e| ReceiveError::Compress(io::Error::other(e.to_string())))?;
-            compressor.compress(&block, &mut output).map_err(ReceiveError::Compress)?;
-            pool.give(block);
-            Ok::<_, ReceiveError>(output)
+    std::thread::scope(|scope| {
+        let threads = packing.threads;
+        let blocks: Box<dyn Blocks> = if qpress_members {
+            let members = pack_members(scope, checked, None, threads);
+            container(scope, members, Container::Xbstream, threads)
+        } else {
+            Box::new(checked)
+        };
+        let mut packed = pack(scope, blocks, packing)?;
+        while let Some(block) = packed.next_block()? {
+            file.write(&block)?;
         }
-    };
-    let consume = |output: Vec<u8>| {
-        file.write(&output)?;
-        pool.give(output);
-        Ok(())
-    };
-    ordered(threads, produce, make_worker, consume)?;
+        Ok::<_, FlowError>(())
+    })?;
     let name = PathBuf::from(path.file_name().unwrap_or_default());
     Ok(vec![file.finish(name)?])
 }

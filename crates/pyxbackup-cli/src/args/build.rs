@@ -3,7 +3,7 @@
 use clap::{Arg, ArgAction, Command};
 use xb_core::settings::{Availability, Group, KEYS, Key, Kind, Task};
 
-use super::{help, takes_no_value};
+use super::{archive, help, takes_no_value};
 
 /// The id of `--format`.
 pub(super) const FORMAT: &str = "format";
@@ -62,14 +62,27 @@ pub(super) fn command(detail: Detail) -> Command {
             .help("print the version")
             .help_heading(Group::Output.title()),
     );
-    for task in Task::ALL.into_iter().filter(|task| *task != Task::ConfigShow) {
+    let single = Task::ALL.into_iter().filter(|task| !task.word().contains(' '));
+    for task in single {
         top = top.subcommand(of_task(task, task.word(), detail));
     }
-    let config = Command::new("config").about("Show the settings and where each comes from (config show)");
-    let show = of_task(Task::ConfigShow, "show", detail);
-    top.subcommand(
-        with_options(config, Some(Task::ConfigShow), detail).subcommand_required(true).subcommand(show),
-    )
+    let about_config = "Show the settings and where each comes from (config show)";
+    let about_archive = "Work on any archive by itself: list, cat, extract, convert";
+    top.subcommand(of_group("config", about_config, detail))
+        .subcommand(of_group("archive", about_archive, detail))
+}
+
+/// The command in front of commands of two words.
+fn of_group(word: &'static str, about: &'static str, detail: Detail) -> Command {
+    let of = |task: Task| Some((task, task.word().strip_prefix(word)?.strip_prefix(' ')?));
+    let tasks: Vec<(Task, &'static str)> = Task::ALL.into_iter().filter_map(of).collect();
+    let concerned: Vec<Task> = tasks.iter().map(|(task, _)| *task).collect();
+    let group = Command::new(word).about(about).after_help(match detail {
+        Detail::Short => help::MORE,
+        Detail::Long => help::examples_of_group(word),
+    });
+    let group = with_options(group, Some(&concerned), detail).subcommand_required(true);
+    group.subcommands(tasks.into_iter().map(|(task, word)| of_task(task, word, detail)))
 }
 
 fn of_task(task: Task, word: &'static str, detail: Detail) -> Command {
@@ -80,7 +93,7 @@ fn of_task(task: Task, word: &'static str, detail: Detail) -> Command {
             Detail::Short => help::MORE,
             Detail::Long => help::examples(task),
         });
-    let command = with_options(command, Some(task), detail);
+    let command = with_options(command.args(archive::args(task)), Some(&[task]), detail);
     match help::formats(task) {
         [] => command,
         formats => command.arg(format_option(formats)),
@@ -99,8 +112,8 @@ fn format_option(formats: &'static [&'static str]) -> Arg {
 
 /// Every option, at every level, so that options may stand before and after the command. Each level has its
 /// own copies, because what help shows differs between commands.
-fn with_options(command: Command, task: Option<Task>, detail: Detail) -> Command {
-    command.args(KEYS.iter().map(|key| option(key).hide(!is_shown(key, task, detail)))).arg(
+fn with_options(command: Command, tasks: Option<&[Task]>, detail: Detail) -> Command {
+    command.args(KEYS.iter().map(|key| option(key).hide(!is_shown(key, tasks, detail)))).arg(
         Arg::new("help")
             .short('h')
             .long("help")
@@ -111,8 +124,8 @@ fn with_options(command: Command, task: Option<Task>, detail: Detail) -> Command
     )
 }
 
-fn is_shown(key: &Key, task: Option<Task>, detail: Detail) -> bool {
-    let concerns = task.is_none_or(|task| key.matters_to.contains(&task));
+fn is_shown(key: &Key, tasks: Option<&[Task]>, detail: Detail) -> bool {
+    let concerns = tasks.is_none_or(|tasks| tasks.iter().any(|task| key.matters_to.contains(task)));
     let is_told = detail == Detail::Long || BRIEF.contains(&key.name);
     concerns && is_told && !matches!(key.availability, Availability::Later(_))
 }

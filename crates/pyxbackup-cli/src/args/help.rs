@@ -22,6 +22,71 @@ Examples:
   The newest backup, ready to start a server on:
     pyxbackup --restore-dir=/restore restore-set";
 
+const ARCHIVE: &str = "\
+Examples:
+  What is in an archive, and how it is packed:
+    pyxbackup archive list backup.xbs.zst
+  One file of it:
+    pyxbackup archive cat backup.xbs.zst xtrabackup_info
+  All of it, or one database:
+    pyxbackup archive extract backup.xbs.zst --to /restore/files
+    pyxbackup archive extract backup.xbs.zst --to /restore/shop shop
+  The same as another kind of archive, here encrypted for age:
+    pyxbackup archive convert backup.tar.gz backup.xbs.zst.age --encrypt-recipients=age1...
+
+No store and no server is needed: FILE is any archive of pyxbackup, xtrabackup or mariadb-backup, an
+xbstream, a tar or a qpress archive, compressed and encrypted in any way. Its first bytes, not its
+name, say what it is.";
+
+const LIST_EXAMPLES: &str = "\
+Examples:
+  pyxbackup archive list backup.xbs.gz
+  pyxbackup archive list backup.xbs.gz 'shop/*.ibd' --format lines
+  ssh db1 cat /backups/backup.xbs.zst | pyxbackup archive list -
+  pyxbackup archive list backup.xbs.qp.xbcrypt --encrypt-key-file /etc/pyxbackup.key
+
+All of the archive is read and its checksums are held: exit code 0 also means that it is whole, 4
+that it is damaged, 32 that its key is missing or wrong. A pattern is a path or a glob in quotes;
+`*` stays within a directory, and what names a directory means all in it. STORED is what a file
+takes in the container, which is less than SIZE where files are packed one by one.";
+
+const CAT_EXAMPLES: &str = "\
+Examples:
+  pyxbackup archive cat backup.xbs.zst xtrabackup_checkpoints
+  pyxbackup archive cat backup.xbs.zst shop/orders.ibd > orders.ibd
+
+The file is unpacked, unless --as-stored leaves it compressed and encrypted. A run that ends with
+another exit code than 0 may have printed a part of it.";
+
+const EXTRACT_EXAMPLES: &str = "\
+Examples:
+  pyxbackup archive extract backup.xbs.zst --to /restore/files
+  pyxbackup archive extract backup.xbs.zst --to /restore/files shop 'sys/*.ibd'
+  ssh db1 cat /backups/backup.xbs.zst | pyxbackup archive extract - --to /restore/files
+
+Files come out as they were backed up, not prepared: `pyxbackup restore-set` is what makes the data
+directory of a server. When the run fails, a DIR that it made is removed; but of a damaged archive,
+what is whole stays. With --quiet only DIR is printed.";
+
+const CONVERT_EXAMPLES: &str = "\
+Examples:
+  pyxbackup archive convert backup.tar.gz backup.xbs.zst
+  pyxbackup archive convert backup.xbs.gz backup.xbs.zst.age --encrypt-recipients=age1...
+  pyxbackup archive convert backup.xbs.qp.xbcrypt files/ --encrypt-key-file=/etc/pyxbackup.key
+  pyxbackup archive convert /backups/files backup.xbs.qp.xbcrypt --encrypt-members
+
+The end of TO says what it becomes:
+  .xbs .tar            an xbstream or a tar; .gz, .zst or .lz4 behind it compress the whole
+  .xbs.qp              an xbstream in which each file is compressed, as `xtrabackup --compress` does
+  .qp                  a qpress archive
+  .xbcrypt             behind any of them: encrypted with the key of encrypt_key_file
+  .age                 behind any of them: encrypted for encrypt_recipients
+  a slash, or no dot   a directory
+
+One key file serves both sides: what is encrypted with another has to be decrypted first.
+--compress-level counts for .gz and .zst. TO must not exist; when the run fails, nothing is left
+of it.";
+
 /// Whether help was asked for in full.
 pub(super) fn is_long_wanted(args: &[OsString]) -> bool {
     // Any beginning of --help will do, as with every long option.
@@ -39,6 +104,10 @@ pub(super) fn about(task: Task) -> &'static str {
         Task::Status => "Report how the last backup went, for Nagios and Zabbix",
         Task::RestoreSet => "Restore a backup with all it builds on, ready to start a server on",
         Task::ConfigShow => "Show every setting, its value and where it comes from",
+        Task::ArchiveList => "List the files in an archive",
+        Task::ArchiveCat => "Print one file of an archive",
+        Task::ArchiveExtract => "Unpack an archive, or some files of it",
+        Task::ArchiveConvert => "Make an archive of another form, or from a directory",
         Task::ApplyLast => "Bring the prepared copy up to the newest incremental",
         Task::Prune => "Remove what retention no longer keeps",
         Task::BinlogStream => "Copy binary logs continuously",
@@ -104,6 +173,18 @@ Examples:
 
 Any option may be given, to see what becomes of it."
         }
+        Task::ArchiveList => LIST_EXAMPLES,
+        Task::ArchiveCat => CAT_EXAMPLES,
+        Task::ArchiveExtract => EXTRACT_EXAMPLES,
+        Task::ArchiveConvert => CONVERT_EXAMPLES,
+        _ => "",
+    }
+}
+
+/// What stands below the options of a command in front of others.
+pub(super) fn examples_of_group(word: &str) -> &'static str {
+    match word {
+        "archive" => ARCHIVE,
         _ => "",
     }
 }
@@ -113,6 +194,7 @@ pub(super) fn formats(task: Task) -> &'static [&'static str] {
     match task {
         Task::List => &["lines", "table", "json"],
         Task::ConfigShow => &["table", "json"],
+        Task::ArchiveList => &["table", "lines", "json"],
         _ => &[],
     }
 }

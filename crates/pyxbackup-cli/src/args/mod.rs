@@ -1,5 +1,6 @@
 //! Arguments as typed. clap is used here and nowhere else; what it is told comes from the table of settings.
 
+mod archive;
 mod build;
 mod help;
 
@@ -13,6 +14,8 @@ use xb_core::settings::{Given, KEYS, Key, Kind, Layer, Origin, Place, Task};
 
 use crate::error::CliError;
 use build::Detail;
+
+pub(crate) use archive::{ArchiveCommand, MembersFormat};
 
 /// What the arguments ask for.
 pub(crate) enum Parsed {
@@ -43,13 +46,14 @@ impl Typed {
             self.command,
             Command::List { format: ListFormat::Json }
                 | Command::ConfigShow { format: Some(ConfigFormat::Json) }
+                | Command::Archive(ArchiveCommand::List { format: MembersFormat::Json, .. })
         );
         self.json || by_format
     }
 }
 
 /// A command with the options that only it has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Command {
     Full,
     Incr,
@@ -64,12 +68,14 @@ pub(crate) enum Command {
         /// `None`: whatever suits where the output goes.
         format: Option<ConfigFormat>,
     },
+    /// Work on an archive by itself.
+    Archive(ArchiveCommand),
     /// A command that this version does not have.
     Absent(Task),
 }
 
 impl Command {
-    pub(crate) fn task(self) -> Task {
+    pub(crate) fn task(&self) -> Task {
         match self {
             Command::Full => Task::Full,
             Command::Incr => Task::Incr,
@@ -77,7 +83,8 @@ impl Command {
             Command::Status { .. } => Task::Status,
             Command::RestoreSet => Task::RestoreSet,
             Command::ConfigShow { .. } => Task::ConfigShow,
-            Command::Absent(task) => task,
+            Command::Archive(command) => command.task(),
+            Command::Absent(task) => *task,
         }
     }
 }
@@ -206,6 +213,9 @@ fn command(task: Task, matches: &ArgMatches) -> Command {
                 _ => json.then_some(ConfigFormat::Json),
             },
         },
+        Task::ArchiveList | Task::ArchiveCat | Task::ArchiveExtract | Task::ArchiveConvert => {
+            Command::Archive(archive::command(task, matches))
+        }
         Task::ApplyLast | Task::Prune | Task::BinlogStream | Task::Wipeout | Task::Meta | Task::LastLsn => {
             Command::Absent(task)
         }

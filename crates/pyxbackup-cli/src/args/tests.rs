@@ -202,9 +202,10 @@ fn json_is_looked_for_where_arguments_cannot_be_read() {
 
 #[test]
 fn help_fits_on_a_hundred_columns() {
-    for task in Task::ALL.into_iter().filter(|task| *task != Task::ConfigShow) {
+    for words in Task::ALL.into_iter().map(Task::word).chain(["config", "archive"]) {
         for flag in ["-h", "--help"] {
-            let text = help(&[task.word(), flag]);
+            let args: Vec<&str> = words.split(' ').chain([flag]).collect();
+            let text = help(&args);
             assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
         }
     }
@@ -242,4 +243,82 @@ fn help_of_a_command_shows_only_what_concerns_it() {
     let text = help(&["list", "--help"]);
     assert!(text.contains("--stor-dir") && text.contains("--format"), "{text}");
     assert!(!text.contains("--mysql-user") && !text.contains("--restore-dir"), "{text}");
+}
+
+#[test]
+fn help_of_archive() {
+    insta::assert_snapshot!(help(&["archive", "--help"]));
+}
+
+#[test]
+fn help_of_archive_extract() {
+    insta::assert_snapshot!(help(&["archive", "extract", "--help"]));
+}
+
+#[test]
+fn help_of_archive_convert() {
+    insta::assert_snapshot!(help(&["archive", "convert", "--help"]));
+}
+
+#[test]
+fn every_command_on_archives_teaches_with_examples() {
+    for word in ["list", "cat", "extract", "convert"] {
+        let text = help(&["archive", word, "--help"]);
+        assert!(text.contains(&format!("pyxbackup archive {word} backup")), "{text}");
+        assert!(text.contains("--encrypt-key-file") && !text.contains("--stor-dir"), "{text}");
+        assert!(help(&["help", "archive", word]) == text);
+    }
+}
+
+fn archive(args: &[&str]) -> ArchiveCommand {
+    let args: Vec<&str> = std::iter::once("archive").chain(args.iter().copied()).collect();
+    match typed(&args).command {
+        Command::Archive(command) => command,
+        other => panic!("{args:?}: {other:?}"),
+    }
+}
+
+#[test]
+fn commands_on_archives_take_files_and_patterns() {
+    let list = |file: &str, patterns: &[&str], as_stored, format| ArchiveCommand::List {
+        file: file.into(),
+        patterns: patterns.iter().map(ToString::to_string).collect(),
+        as_stored,
+        format,
+    };
+    assert_eq!(archive(&["list", "a.xbs"]), list("a.xbs", &[], false, MembersFormat::Table));
+    let lines = archive(&["list", "-", "a*", "b", "--as-stored", "--format=lines"]);
+    assert_eq!(lines, list("-", &["a*", "b"], true, MembersFormat::Lines));
+    for args in [["list", "a.xbs", "--json"], ["list", "a.xbs", "--format=json"], ["--json", "list", "a.xbs"]] {
+        assert_eq!(archive(&args), list("a.xbs", &[], false, MembersFormat::Json), "{args:?}");
+    }
+    let cat = ArchiveCommand::Cat { file: "a.xbs".into(), member: "x/y".into(), as_stored: false };
+    assert_eq!(archive(&["cat", "a.xbs", "x/y"]), cat);
+    let extract = ArchiveCommand::Extract {
+        file: "a.xbs".into(),
+        into: "/to".into(),
+        patterns: vec!["shop".to_owned()],
+        as_stored: false,
+    };
+    assert_eq!(archive(&["extract", "a.xbs", "--to", "/to", "shop"]), extract);
+    assert_eq!(archive(&["extract", "--to=/to", "a.xbs", "shop"]), extract);
+    let convert = ArchiveCommand::Convert { from: "a".into(), to: "b.xbs".into(), encrypt_members: true };
+    assert_eq!(archive(&["convert", "a", "b.xbs", "--encrypt-members"]), convert);
+}
+
+#[rstest]
+#[case(&["archive"], "no command is given")]
+#[case(&["archive", "list"], "<FILE>")]
+#[case(&["archive", "cat", "a.xbs"], "<MEMBER>")]
+#[case(&["archive", "extract", "a.xbs"], "--to <DIR>")]
+#[case(&["archive", "convert", "a.xbs"], "<TO>")]
+fn what_a_command_on_archives_needs_is_told(#[case] args: &[&str], #[case] missing: &str) {
+    let (message, _) = error(args);
+    assert!(message.contains(missing), "{message}");
+}
+
+#[test]
+fn the_key_file_is_a_setting_and_not_the_flag_that_begins_alike() {
+    let typed = typed(&["archive", "convert", "a", "b.xbs.qp.xbcrypt", "--encrypt-key-file", "/k"]);
+    assert_eq!(value(&typed, "encrypt_key_file").as_deref(), Some("/k"));
 }

@@ -1,5 +1,7 @@
 //! Errors of the engine room: the exit code, the words and the remedy of each.
 
+mod archive;
+
 use std::io;
 use std::path::PathBuf;
 
@@ -11,6 +13,7 @@ use xb_engine::{EngineError, LastWords, LockError, ServerError, WrongBackup};
 use xb_pipeline::cancel::{CancelReason, Cancelled};
 use xb_pipeline::extract::ExtractError;
 use xb_pipeline::fs::FsError;
+use xb_pipeline::keys::{KeyError, KeyFault};
 use xb_pipeline::process::ProcessError;
 use xb_pipeline::receive::ReceiveError;
 
@@ -36,6 +39,9 @@ impl Failure {
             EngineError::Base(BaseError::NoFull) => Exit::NoFull,
             EngineError::Backup { source, .. } => of_receiving(source),
             EngineError::Extract { source, .. } => of_extracting(source),
+            EngineError::Key(_) => Exit::Decrypt,
+            EngineError::Archive { source, .. } => archive::exit(source),
+            EngineError::Refused(refusal) => archive::refusal_exit(refusal),
             EngineError::Prepare { .. } => Exit::ApplyLog,
             EngineError::Base(BaseError::OtherServer { .. } | BaseError::Upgraded { .. } | BaseError::NoLsn { .. })
             | EngineError::Server(_)
@@ -61,7 +67,10 @@ impl Failure {
             EngineError::Lock(_) => "lock",
             EngineError::Base(_) => "base",
             EngineError::Backup { .. } | EngineError::NotAsAsked { .. } => "backup",
+            EngineError::Extract { source: ExtractError::Key { .. }, .. } | EngineError::Key(_) => "key",
             EngineError::Extract { .. } => "extract",
+            EngineError::Archive { source, .. } => archive::kind(source),
+            EngineError::Refused(refusal) => archive::refusal_kind(refusal),
             EngineError::Prepare { .. } => "prepare",
             EngineError::Server(_) => "server",
             EngineError::Probe(_) | EngineError::Mismatch(_) | EngineError::Process(_) => "engine",
@@ -102,7 +111,7 @@ impl Failure {
         let known = self.last_words().and_then(|said| said.known);
         let mut hints: Vec<String> = known.map(|known| known.advice().to_owned()).into_iter().collect();
         hints.extend(self.hints.iter().cloned());
-        hints.extend(remedy(&self.error));
+        hints.extend(remedies(&self.error));
         hints.extend(
             self.log.as_ref().map(|log| format!("all messages of this run are in {}", log.display())),
         );
@@ -120,7 +129,7 @@ fn stopped(Cancelled(reason): Cancelled) -> Exit {
 fn of_receiving(error: &ReceiveError) -> Exit {
     match error {
         ReceiveError::Cancelled(cancelled) => stopped(*cancelled),
-        ReceiveError::Compress(_) => Exit::Compress,
+        ReceiveError::Pack(_) => Exit::Compress,
         ReceiveError::Engine { .. }
         | ReceiveError::NoSuccessLine
         | ReceiveError::Check(_)
@@ -133,10 +142,23 @@ fn of_receiving(error: &ReceiveError) -> Exit {
 fn of_extracting(error: &ExtractError) -> Exit {
     match error {
         ExtractError::Cancelled(cancelled) => stopped(*cancelled),
-        ExtractError::Archive { .. } | ExtractError::Check { .. } | ExtractError::Digest { .. } => {
-            Exit::Extract
-        }
+        ExtractError::Archive { .. } | ExtractError::Digest { .. } => Exit::Extract,
+        ExtractError::Key { .. } => Exit::Decrypt,
         ExtractError::Fs(_) => Exit::Fatal,
+    }
+}
+
+fn remedies(error: &EngineError) -> Vec<String> {
+    match error {
+        EngineError::Archive { source, left_in } => {
+            let left = match left_in {
+                Some(left) => Some(format!("files that were complete by then are in {}", left.display())),
+                None => error.cancelled().map(|_| "nothing was left behind".to_owned()),
+            };
+            archive::remedy(source).into_iter().chain(left).collect()
+        }
+        EngineError::Refused(refusal) => archive::refusal_remedies(refusal),
+        error => remedy(error).into_iter().collect(),
     }
 }
 
@@ -166,6 +188,9 @@ fn remedy(error: &EngineError) -> Option<String> {
         EngineError::RestoreRunning { .. } => "wait until it has ended, or choose another --restore-dir",
         EngineError::NoSpace { .. } => "free space there, or choose another place with --restore-dir",
         EngineError::Extract { source, .. } => return of_unpacking(source),
+        EngineError::Key(error) => return Some(of_key(error)),
+        // Of these there can be more to say than one thing.
+        EngineError::Archive { .. } | EngineError::Refused(_) => return None,
         EngineError::Prepare { .. } => {
             "try once more with a larger --prepare-memory; if it fails again, restore an earlier backup"
         }
@@ -178,6 +203,9 @@ fn of_file(error: &FsError) -> String {
     let path = error.path.display();
     match error.source.kind() {
         _ if error.is_full() => format!("free space on the file system of {path}"),
+        io::ErrorKind::AlreadyExists => {
+            format!("remove {path}, or choose another place: nothing that exists is replaced")
+        }
         io::ErrorKind::NotFound => format!("see whether {path} is the right path, and mounted"),
         io::ErrorKind::PermissionDenied => format!("run as a user who may use {path}"),
         io::ErrorKind::ReadOnlyFilesystem => format!("mount the file system of {path} for writing"),
@@ -239,7 +267,7 @@ fn of_backup(error: &ReceiveError) -> Option<String> {
     match error {
         ReceiveError::Fs(error) => Some(of_file(error)),
         ReceiveError::Process(error) => Some(of_process(error).to_owned()),
-        ReceiveError::Compress(_) => Some("check compress_with and compress_level".to_owned()),
+        ReceiveError::Pack(_) => Some("check compress_with, compress_level and encrypt".to_owned()),
         // What the engine said, and what that is known to mean, stands there already.
         ReceiveError::Cancelled(_)
         | ReceiveError::Engine { .. }
@@ -270,7 +298,7 @@ fn of_restore(error: &RestoreError) -> &'static str {
             "choose a backup with an unbroken chain: `pyxbackup list --format table` shows the state of each"
         }
         RestoreError::NothingToRestore => "check stor_dir; `pyxbackup list` prints what is there",
-        RestoreError::Form { .. } => "unpack it with the tools that made it",
+        RestoreError::Form { .. } => "use the version of pyxbackup that made it",
     }
 }
 
@@ -278,11 +306,39 @@ fn of_unpacking(error: &ExtractError) -> Option<String> {
     match error {
         ExtractError::Fs(error) => Some(of_file(error)),
         ExtractError::Cancelled(_) => None,
-        ExtractError::Archive { .. } | ExtractError::Check { .. } | ExtractError::Digest { .. } => Some(
+        ExtractError::Key { fault, .. } => Some(of_key_fault(fault).to_owned()),
+        ExtractError::Archive { .. } | ExtractError::Digest { .. } => Some(
             "the archive was damaged after it was written: get it from a copy of the store, or restore a \
              backup that does not need it"
                 .to_owned(),
         ),
+    }
+}
+
+/// What to do about a key that does not open an archive.
+pub(super) fn of_key_fault(fault: &KeyFault) -> &'static str {
+    match fault {
+        KeyFault::KeyNeeded => "name the file of its key with encrypt_key_file",
+        KeyFault::WrongKey | KeyFault::Noise => {
+            "look for the key that was in use when it was written; a newline at the end of a key file is part of it"
+        }
+        KeyFault::NotEncrypted => "leave out encrypt_key_file",
+        KeyFault::IdentityNeeded => "name the file of age-keygen that fits with encrypt_identity_file",
+        KeyFault::WrongIdentity => "look for the identity of one of the recipients it was encrypted for",
+        KeyFault::Passphrase => "take the passphrase off with `age --decrypt` first",
+    }
+}
+
+/// What to do about a key file that is of no use.
+pub(super) fn of_key(error: &KeyError) -> String {
+    match error {
+        KeyError::Read { path, .. } => format!("see whether {} is the right path, and readable", path.display()),
+        KeyError::Exposed { path } => format!("chmod go= {}", path.display()),
+        KeyError::Key { .. } => "a key file holds 16, 24 or 32 bytes and nothing else, no newline".to_owned(),
+        KeyError::Algorithm { .. } => "set encrypt to what the key is for, or name another key file".to_owned(),
+        KeyError::Identity { .. } => "name a file as `age-keygen -o FILE` writes it".to_owned(),
+        KeyError::Recipient { .. } => "`age-keygen -y IDENTITY-FILE` prints the recipient of an identity".to_owned(),
+        KeyError::NoRecipient => "set encrypt_recipients".to_owned(),
     }
 }
 

@@ -3,8 +3,8 @@
 use chrono::{DateTime, FixedOffset};
 
 /// How much a line matters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Level {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Level {
     Debug,
     Info,
     Warn,

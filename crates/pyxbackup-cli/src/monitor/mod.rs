@@ -12,7 +12,8 @@ use xb_pipeline::clock::Clock;
 use xb_pipeline::monitor::{Monitor, Phase};
 
 use crate::runlog::RunLog;
-use line::{Level, stamped};
+pub(crate) use line::Level;
+use line::stamped;
 use progress::Progress;
 pub(crate) use screen::Screen;
 
@@ -22,8 +23,8 @@ pub(crate) struct Reporter {
     screen: Screen,
     log: Option<RunLog>,
     masker: Masker,
-    /// Whether the screen also gets what is for who looks for a fault.
-    debug: bool,
+    /// What the screen gets: lines of this level and above.
+    least: Level,
     progress: Progress,
 }
 
@@ -33,9 +34,9 @@ impl Reporter {
         screen: Screen,
         log: Option<RunLog>,
         masker: Masker,
-        debug: bool,
+        least: Level,
     ) -> Self {
-        Reporter { clock, screen, log, masker, debug, progress: Progress::default() }
+        Reporter { clock, screen, log, masker, least, progress: Progress::default() }
     }
 
     /// The log of this run.
@@ -77,7 +78,7 @@ impl Reporter {
     fn tell(&self, level: Level, text: &str) {
         let line = self.line(level, text);
         self.to_log(&line);
-        if level != Level::Debug || self.debug {
+        if level >= self.least {
             self.screen.line(&line);
         }
     }
@@ -101,7 +102,8 @@ impl Monitor for Reporter {
         let text = self.progress.begin(phase, what, total_bytes);
         let line = self.line(Level::Info, &text);
         self.to_log(&line);
-        self.screen.phase(&line, &format!("{} {what}", phase.word()), total_bytes);
+        let line = (self.least <= Level::Info).then_some(line.as_str());
+        self.screen.phase(line, &format!("{} {what}", phase.word()), total_bytes);
     }
 
     fn advance(&self, bytes: u64) {
@@ -109,7 +111,9 @@ impl Monitor for Reporter {
         if let Some(text) = self.progress.advance(bytes) {
             let line = self.line(Level::Info, &text);
             self.to_log(&line);
-            self.screen.progress_line(&line);
+            if self.least <= Level::Info {
+                self.screen.progress_line(&line);
+            }
         }
     }
 

@@ -28,15 +28,17 @@ pub(crate) enum Screen {
 impl Screen {
     /// What suits standard error.
     pub(crate) fn suitable(quiet: bool, json: bool) -> Self {
-        if quiet {
-            return Screen::Quiet;
-        }
         let target = ProgressDrawTarget::stderr();
         // Hidden is also a terminal that cannot move its cursor.
-        if json || !io::stderr().is_terminal() || target.is_hidden() {
-            return Screen::Lines(Mutex::new(Box::new(io::stderr())));
+        if quiet || json || !io::stderr().is_terminal() || target.is_hidden() {
+            return Screen::lines(quiet);
         }
         Screen::Bar(Mutex::new(ProgressBar::hidden()))
+    }
+
+    /// Lines alone, wherever standard error goes.
+    pub(crate) fn lines(quiet: bool) -> Self {
+        if quiet { Screen::Quiet } else { Screen::Lines(Mutex::new(Box::new(io::stderr()))) }
     }
 
     /// A line for people.
@@ -53,9 +55,9 @@ impl Screen {
         }
     }
 
-    /// A phase begins. The bar tells it by itself.
-    pub(super) fn phase(&self, line: &str, name: &str, total: Option<u64>) {
-        let Screen::Bar(bar) = self else { return self.line(line) };
+    /// A phase begins. The bar tells it by itself; elsewhere there is a line about it, if it is to be told.
+    pub(super) fn phase(&self, line: Option<&str>, name: &str, total: Option<u64>) {
+        let Screen::Bar(bar) = self else { return line.into_iter().for_each(|line| self.line(line)) };
         let mut bar = lock(bar);
         bar.finish_and_clear();
         *bar = of_phase(name, total);

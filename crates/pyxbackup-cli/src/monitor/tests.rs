@@ -50,8 +50,9 @@ fn heard(debug: bool, quiet: bool) -> Heard {
     let lines: Box<dyn Write + Send> = Box::new(seen.clone());
     let screen = if quiet { Screen::Quiet } else { Screen::Lines(Mutex::new(lines)) };
     let log = RunLog::create(dir.path(), Noon.now()).unwrap();
+    let least = if debug { Level::Debug } else { Level::Info };
     let masker = Masker::new([Secret::new("geheim")]);
-    Heard { reporter: Reporter::new(Arc::new(Noon), screen, Some(log), masker, debug), seen, _dir: dir }
+    Heard { reporter: Reporter::new(Arc::new(Noon), screen, Some(log), masker, least), seen, _dir: dir }
 }
 
 fn a_run(reporter: &Reporter) {

@@ -1,5 +1,6 @@
 //! Reports as people and programs read them. Pure: text out of values, no printing.
 
+pub(crate) mod archive;
 pub(crate) mod backup;
 pub(crate) mod blocks;
 pub(crate) mod lines;

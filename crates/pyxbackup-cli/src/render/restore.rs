@@ -15,7 +15,8 @@ pub(crate) fn summary(report: &RestoreReport) -> String {
     )
 }
 
-fn step(number: usize, next: &NextStep) -> String {
+/// One thing to do, with what to type.
+pub(super) fn step(number: usize, next: &NextStep) -> String {
     let lines: String = next.lines.iter().map(|line| format!("       {line}\n")).collect();
     format!("{number:3}. {}:\n{lines}", next.purpose)
 }

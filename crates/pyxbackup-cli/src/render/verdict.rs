@@ -2,7 +2,6 @@
 
 use xb_catalog::{BackupRecord, BackupSet, BackupState, Partial};
 use xb_engine::LockState;
-use xb_formats::archive::Archive;
 
 /// Why a backup does not count, in words; by itself or because of what it builds on.
 pub(crate) fn broken(set: &BackupSet, record: &BackupRecord) -> Option<String> {
@@ -19,7 +18,7 @@ pub(crate) fn is_restorable(set: &BackupSet, record: &BackupRecord) -> bool {
 
 /// Whether this version can unpack it.
 pub(crate) fn is_readable(record: &BackupRecord) -> bool {
-    record.archive.is_some_and(Archive::readable_now)
+    record.archive.is_some()
 }
 
 /// What a half-written backup is.

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use xb_core::BackupId;
-use xb_formats::archive::Archive;
 
 use crate::catalog::Catalog;
 use crate::record::BackupRecord;
@@ -36,12 +35,10 @@ pub enum RestoreError {
     #[error("the store holds no backup that can be restored")]
     NothingToRestore,
     /// A member has a form that is not known.
-    #[error("{member} is stored as {form}, which this version cannot unpack")]
+    #[error("{member} is stored in a form that this version does not know")]
     Form {
         /// The member.
         member: BackupId,
-        /// Its form.
-        form: String,
     },
 }
 
@@ -60,11 +57,8 @@ pub fn plan_restore(
     };
     let target = chain.last().ok_or(RestoreError::NothingToRestore)?.id();
     for member in &chain {
-        let readable = member.archive.is_some_and(Archive::readable_now);
-        if !readable {
-            let form =
-                member.archive.and_then(Archive::file_name).unwrap_or_else(|| "nothing known".to_owned());
-            return Err(RestoreError::Form { member: member.id(), form });
+        if member.archive.is_none() {
+            return Err(RestoreError::Form { member: member.id() });
         }
     }
     Ok(RestorePlan {

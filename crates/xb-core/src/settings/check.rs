@@ -3,7 +3,9 @@
 use super::error::Problem;
 use super::layer::GivenEntry;
 use super::value::{Value, Wrong};
-use super::{Availability, CompressWith, EngineChoice, Key, Origin, Settings, Word, extra};
+use super::{
+    Availability, CompressWith, EncryptWith, EngineChoice, Key, Origin, Settings, Task, Word, extra,
+};
 
 /// The problem with a value that asks for a feature this version does not have.
 pub(super) fn availability(entry: &GivenEntry, value: &Value) -> Option<Problem> {
@@ -32,8 +34,35 @@ pub(super) fn compressor(word: &Word) -> Option<CompressWith> {
     match word.text {
         "gzip" => Some(CompressWith::Gzip),
         "zstd" => Some(CompressWith::Zstd),
+        "lz4" => Some(CompressWith::Lz4),
+        "qpress" => Some(CompressWith::Qpress),
         _ => None,
     }
+}
+
+/// The encryption a word stands for.
+pub(super) fn encryption(word: &Word) -> Option<EncryptWith> {
+    match word.text {
+        "AES128" => Some(EncryptWith::Aes128),
+        "AES192" => Some(EncryptWith::Aes192),
+        "AES256" => Some(EncryptWith::Aes256),
+        "age" => Some(EncryptWith::Age),
+        _ => None,
+    }
+}
+
+/// The setting that encryption needs and that is not there.
+pub(super) fn encryption_needs(settings: &Settings, task: Task) -> Option<Problem> {
+    let missing = match settings.encrypt? {
+        EncryptWith::Age if settings.encrypt_recipients.is_empty() => "encrypt_recipients",
+        EncryptWith::Aes128 | EncryptWith::Aes192 | EncryptWith::Aes256
+            if settings.encrypt_key_file.is_none() =>
+        {
+            "encrypt_key_file"
+        }
+        _ => return None,
+    };
+    Key::named(missing).map(|key| Problem::Missing { key, task })
 }
 
 /// The choice of engine a word stands for.
@@ -53,6 +82,16 @@ pub(super) fn compress_level(settings: &Settings, origin: Option<&Origin>) -> Op
     let (range, name) = match settings.compress_with {
         CompressWith::Gzip => (1..=12, "gzip"),
         CompressWith::Zstd => (-7..=19, "zstd"),
+        CompressWith::Lz4 | CompressWith::Qpress => {
+            let (what, remedy) = ("lz4 and qpress have no levels".to_owned(), "remove the line".to_owned());
+            return Some(Problem::Value {
+                origin: origin.clone(),
+                key,
+                shown: level.to_string(),
+                what,
+                remedy,
+            });
+        }
     };
     (!range.contains(&level)).then(|| Problem::Value {
         origin: origin.clone(),

@@ -53,6 +53,27 @@ pub enum CompressWith {
     Gzip,
     /// Independent zstd frames, readable by `zstd`.
     Zstd,
+    /// Independent LZ4 frames, readable by `lz4`.
+    Lz4,
+    /// Each file by itself, as the engines' own `--compress` does it; readable by `qpress`.
+    Qpress,
+}
+
+/// How backups are encrypted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum EncryptWith {
+    /// xbcrypt with a key of 16 bytes.
+    #[serde(rename = "AES128")]
+    Aes128,
+    /// xbcrypt with a key of 24 bytes.
+    #[serde(rename = "AES192")]
+    Aes192,
+    /// xbcrypt with a key of 32 bytes.
+    #[serde(rename = "AES256")]
+    Aes256,
+    /// age, for recipients.
+    #[serde(rename = "age")]
+    Age,
 }
 
 /// Which engine takes backups.
@@ -99,8 +120,19 @@ pub struct Settings {
     pub compress_with: CompressWith,
     /// The compressor's own level; `None` is the default of `compress_with`.
     pub compress_level: Option<i32>,
-    /// Threads that compress or decompress; `None` is one per core.
+    /// Threads that compress, encrypt, decrypt or decompress; `None` is one per core.
     pub compress_threads: Option<usize>,
+
+    /// How backups are encrypted, if they are.
+    pub encrypt: Option<EncryptWith>,
+    /// The key of xbcrypt.
+    pub encrypt_key_file: Option<PathBuf>,
+    /// Recipients of age, or files of them.
+    pub encrypt_recipients: Vec<String>,
+    /// The identities of age that decrypt.
+    pub encrypt_identity_file: Option<PathBuf>,
+    /// Refuse key files that others can read.
+    pub strict_permissions: bool,
 
     /// Further options for the engine, as words of a command line.
     pub extra_ibx_options: Vec<String>,
@@ -150,6 +182,11 @@ impl Default for Settings {
             compress_with: CompressWith::Gzip,
             compress_level: None,
             compress_threads: None,
+            encrypt: None,
+            encrypt_key_file: None,
+            encrypt_recipients: Vec::new(),
+            encrypt_identity_file: None,
+            strict_permissions: false,
             extra_ibx_options: Vec::new(),
             extra_prepare_options: Vec::new(),
             engine: EngineChoice::Auto,

@@ -79,8 +79,12 @@ pub fn resolve(layers: &[Layer], task: Task) -> Result<Resolved, SettingsError> 
         store(&mut settings, key.name, value);
     }
     let origin_of = |name: &str| values.iter().find(|(key, ..)| key.name == name).map(|(.., origin)| origin);
-    if Key::named("compress_level").is_some_and(|key| key.matters(task)) {
+    // For an archive that is converted, its new name says how it is compressed.
+    if task != Task::ArchiveConvert && Key::named("compress_level").is_some_and(|key| key.matters(task)) {
         problems.extend(check::compress_level(&settings, origin_of("compress_level")));
+    }
+    if matches!(task, Task::Full | Task::Incr) {
+        problems.extend(check::encryption_needs(&settings, task));
     }
     if !problems.is_empty() {
         problems.sort_by_key(|problem| match problem.origin() {
@@ -178,6 +182,11 @@ fn store(settings: &mut Settings, name: &str, value: &Value) {
         }
         ("compress_level", Value::Number(number)) => settings.compress_level = whole(number),
         ("compress_threads", Value::Number(number)) => settings.compress_threads = whole(number),
+        ("encrypt", Value::Choice(word)) => settings.encrypt = check::encryption(word),
+        ("encrypt_key_file", Value::Path(path)) => settings.encrypt_key_file = Some(path),
+        ("encrypt_recipients", Value::List(list)) => settings.encrypt_recipients = list,
+        ("encrypt_identity_file", Value::Path(path)) => settings.encrypt_identity_file = Some(path),
+        ("strict_permissions", Value::Flag(on)) => settings.strict_permissions = on,
         ("extra_ibx_options", Value::Words(words)) => settings.extra_ibx_options = words,
         ("extra_prepare_options", Value::Words(words)) => settings.extra_prepare_options = words,
         ("engine", Value::Choice(word)) => {

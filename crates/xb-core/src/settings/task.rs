@@ -20,6 +20,14 @@ pub enum Task {
     RestoreSet,
     /// Show the settings and their origins.
     ConfigShow,
+    /// List what is in an archive.
+    ArchiveList,
+    /// Print one file of an archive.
+    ArchiveCat,
+    /// Unpack an archive.
+    ArchiveExtract,
+    /// Make an archive of another form.
+    ArchiveConvert,
     /// Bring the prepared copy up to the newest incremental.
     ApplyLast,
     /// Remove what retention no longer keeps.
@@ -36,13 +44,17 @@ pub enum Task {
 
 impl Task {
     /// Every command, in the order in which help lists them.
-    pub const ALL: [Task; 12] = [
+    pub const ALL: [Task; 16] = [
         Task::Full,
         Task::Incr,
         Task::List,
         Task::Status,
         Task::RestoreSet,
         Task::ConfigShow,
+        Task::ArchiveList,
+        Task::ArchiveCat,
+        Task::ArchiveExtract,
+        Task::ArchiveConvert,
         Task::ApplyLast,
         Task::Prune,
         Task::BinlogStream,
@@ -61,6 +73,10 @@ impl Task {
             Task::Status => "status",
             Task::RestoreSet => "restore-set",
             Task::ConfigShow => "config show",
+            Task::ArchiveList => "archive list",
+            Task::ArchiveCat => "archive cat",
+            Task::ArchiveExtract => "archive extract",
+            Task::ArchiveConvert => "archive convert",
             Task::ApplyLast => "apply-last",
             Task::Prune => "prune",
             Task::BinlogStream => "binlog-stream",

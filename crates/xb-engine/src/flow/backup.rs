@@ -12,11 +12,12 @@ use xb_pipeline::fs::{FsError, create_dir_private};
 use xb_pipeline::monitor::Phase;
 use xb_pipeline::process::Invocation;
 use xb_pipeline::receive::{Receipt, ReceiveError, Target as Form, receive};
-use xb_pipeline::{Compression, ObjectReceipt, copy_object, write_object};
+use xb_pipeline::{Compression, ObjectReceipt, Packing, copy_object, write_object};
 
 use super::describe::{backup_meta, engine_record, manifest};
 use super::metadata::{Places, in_words, places, required};
 use crate::context::{Context, Phases};
+use crate::encryption::encryption;
 use crate::error::{EngineError, WrongBackup};
 use crate::listen::Listener;
 use crate::lock::{RunInfo, RunLock};
@@ -71,7 +72,7 @@ pub(crate) fn run(context: &Context, kind: BackupKind) -> Result<BackupReport, E
     let taken = take(context, &facts, &tool, &job, &private, &draft.directory())?;
 
     phases.begin(Phase::Commit, &job.place.id.to_string(), None);
-    let beside = write_beside(&taken, &private, job.form, &draft.directory())?;
+    let beside = write_beside(&taken, &private, &job.form, &draft.directory())?;
     drop(private);
     let maker = engine_record(&tool, mismatch);
     let manifest = manifest(context, job, facts, maker, taken, beside, phases.finish());
@@ -131,22 +132,29 @@ impl Job {
         let started = context.now();
         let id = BackupId::after(started.naive_local(), catalog.newest_name());
         let set = base.as_ref().map_or(id, |base| base.set);
-        Ok(Job { place: Place { set, id }, base, form: form(context), started })
+        Ok(Job { place: Place { set, id }, base, form: form(context)?, started })
     }
 }
 
-fn form(context: &Context) -> Form {
+/// Whatever is compressed or encrypted is one file.
+fn form(context: &Context) -> Result<Form, EngineError> {
     let settings = &context.settings;
-    if !settings.compress {
-        return Form::Tree;
+    let encryption = encryption(context)?;
+    if !settings.compress && encryption.is_none() {
+        return Ok(Form::Tree);
     }
+    let qpress_members = settings.compress && settings.compress_with == CompressWith::Qpress;
     let compression = match (settings.compress_with, settings.compress_level) {
+        _ if !settings.compress => Compression::None,
         (CompressWith::Gzip, None) => Compression::GZIP,
         (CompressWith::Gzip, Some(level)) => Compression::Gzip(level),
         (CompressWith::Zstd, None) => Compression::ZSTD,
         (CompressWith::Zstd, Some(level)) => Compression::Zstd(level),
+        (CompressWith::Lz4, _) => Compression::Lz4,
+        (CompressWith::Qpress, _) => Compression::None,
     };
-    Form::Archive { compression, threads: context.compress_threads() }
+    let threads = context.compress_threads();
+    Ok(Form::Archive { qpress_members, packing: Packing { compression, encryption, threads } })
 }
 
 fn begin(store: &Path, job: &Job) -> Result<Draft, EngineError> {
@@ -190,7 +198,7 @@ fn take(
         child,
         listener.success(),
         directory,
-        job.form,
+        &job.form,
         needed,
         &**context.monitor(),
         context.cancel(),
@@ -227,11 +235,11 @@ fn target(context: &Context, facts: &ServerFacts, private: &PrivateDir) -> Resul
 fn write_beside(
     taken: &Taken,
     private: &PrivateDir,
-    form: Form,
+    form: &Form,
     directory: &Path,
 ) -> Result<Vec<ObjectReceipt>, EngineError> {
     let mut beside = vec![copy_object(&private.engine_log(), directory, LOG_NAME)?];
-    if form != Form::Tree {
+    if !matches!(form, Form::Tree) {
         for file in &taken.receipt.metadata {
             beside.push(write_object(directory, &file.name, &file.content)?);
         }

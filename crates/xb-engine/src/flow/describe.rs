@@ -8,9 +8,9 @@ use xb_catalog::manifest::{
 use xb_core::settings::CompressWith;
 use xb_core::{BackupKind, MASK};
 use xb_formats::meta::backup_meta::{BackupMeta, SourceServer};
-use xb_pipeline::ObjectReceipt;
 use xb_pipeline::process::Invocation;
 use xb_pipeline::receive::Target as Form;
+use xb_pipeline::{Encryption, ObjectReceipt};
 
 use super::backup::{Job, Taken};
 use crate::context::Context;
@@ -26,15 +26,22 @@ pub(super) fn engine_record(tool: &Tool, mismatch: Option<Mismatch>) -> EngineRe
     }
 }
 
-fn options(context: &Context, command: &Invocation, form: Form) -> OptionsRecord {
+fn options(context: &Context, command: &Invocation, form: &Form) -> OptionsRecord {
     let masker = context.masker(None);
     let words =
         std::iter::once(command.program.as_os_str()).chain(command.args.iter().map(|arg| arg.as_os_str()));
     let mut settings = BTreeMap::new();
-    settings.insert("compress".to_owned(), u8::from(form != Form::Tree).to_string());
-    if let Form::Archive { compression, threads } = form {
-        settings.insert("compression".to_owned(), compression.to_string());
-        settings.insert("compress_threads".to_owned(), threads.to_string());
+    settings.insert("compress".to_owned(), u8::from(context.settings.compress).to_string());
+    if let Form::Archive { qpress_members, packing } = form {
+        let compression = if *qpress_members { "qpress".to_owned() } else { packing.compression.to_string() };
+        settings.insert("compression".to_owned(), compression);
+        settings.insert("compress_threads".to_owned(), packing.threads.to_string());
+        let encryption = match &packing.encryption {
+            None => "none".to_owned(),
+            Some(Encryption::Xbcrypt(key)) => format!("{:?}", key.algorithm()).to_uppercase(),
+            Some(Encryption::Age(_)) => "age".to_owned(),
+        };
+        settings.insert("encryption".to_owned(), encryption);
     }
     OptionsRecord {
         command: words.map(|word| masker.mask(&without_key(&word.to_string_lossy()))).collect(),
@@ -80,7 +87,7 @@ pub(super) fn manifest(
         galera: places.galera,
         server: facts.record,
         engine: maker,
-        options: options(context, &command, job.form),
+        options: options(context, &command, &job.form),
         phases,
         sizes: Sizes {
             datadir_bytes: facts.datadir_bytes,
@@ -99,6 +106,8 @@ pub(super) fn backup_meta(context: &Context, manifest: &Manifest) -> BackupMeta 
     let compress_with = match context.settings.compress_with {
         CompressWith::Gzip => "gzip",
         CompressWith::Zstd => "zstd",
+        CompressWith::Lz4 => "lz4",
+        CompressWith::Qpress => "qpress",
     };
     BackupMeta {
         backup: manifest.id,

@@ -1,5 +1,6 @@
 //! The flows. Each reads as one story: facts, plan, do, commit, report.
 
+pub(crate) mod archive;
 pub(crate) mod backup;
 pub(crate) mod describe;
 pub(crate) mod list;

@@ -12,15 +12,19 @@ use xb_formats::archive::Archive;
 use xb_formats::meta::backup_meta::FILE_NAMES;
 use xb_formats::meta::checkpoints::Checkpoints;
 use xb_formats::meta::names::MetaKind;
+use xb_pipeline::ReadOptions;
 use xb_pipeline::copy::{CopyItem, copy_tree, list_tree};
-use xb_pipeline::extract::{ExtractError, extract};
+use xb_pipeline::extract::{ExtractError, Wanted, extract};
 use xb_pipeline::fs::{FilesystemSync, FsError, create_dir_private, free_bytes, remove_tree, rename};
+use xb_pipeline::keys::Keys;
 use xb_pipeline::monitor::Phase;
+use xb_pipeline::probe::probe;
 
 use super::backup::LOG_NAME;
 use super::next_steps::next_steps;
 use super::prepare::{find_tool, prepare};
 use crate::context::{Context, Phases};
+use crate::encryption::keys;
 use crate::error::{EngineError, LastWords};
 use crate::report::RestoreReport;
 use crate::tool::{PrepareMode, Tool};
@@ -40,12 +44,14 @@ pub(crate) fn run(context: &Context) -> Result<RestoreReport, EngineError> {
     }
     let tool = find_tool(context, &plan.members)?;
     check_room(&plan, restore_dir)?;
+    let keys = keys(context)?;
+    check_keys(context, &plan.members, &keys)?;
     let names = plan.members.iter().map(|member| member.id().to_string()).collect::<Vec<_>>();
     context.monitor().info(&format!("restoring {} from {} with {tool}", plan.target, names.join(", ")));
 
     let workplace = Workplace::enter(&plan.workplace)?;
     for (index, member) in plan.members.iter().enumerate() {
-        unpack_member(context, &mut phases, member, &workplace)?;
+        unpack_member(context, &mut phases, member, &keys, &workplace)?;
         phases.begin(Phase::Prepare, &member.id().to_string(), None);
         for (incremental, mode) in steps(&tool, index, plan.members.len()) {
             let incremental = incremental.then(|| workplace.incremental());
@@ -190,17 +196,18 @@ fn unpack_member(
     context: &Context,
     phases: &mut Phases<'_>,
     member: &BackupRecord,
+    keys: &Keys,
     workplace: &Workplace,
 ) -> Result<(), EngineError> {
     let is_full = member.kind == BackupKind::Full;
     let directory = if is_full { workplace.data() } else { workplace.incremental() };
-    let total = member.sizes.map(|sizes| sizes.stream_bytes);
+    let total = match archive_path(member) {
+        Some(archive) => std::fs::metadata(&archive).ok().map(|meta| meta.len()),
+        None => member.sizes.map(|sizes| sizes.stream_bytes),
+    };
     phases.begin(Phase::Extract, &member.id().to_string(), total);
     create_dir_private(&directory)?;
-    unpack(context, member, &directory).map_err(|source| match source {
-        ExtractError::Cancelled(cancelled) => EngineError::Cancelled(cancelled),
-        source => EngineError::Extract { member: member.id(), source },
-    })
+    unpack(context, member, keys, &directory).map_err(|error| cannot_unpack(member, error))
 }
 
 /// Reads back what the engine says it prepared: it must reach where the target ends.
@@ -220,17 +227,46 @@ fn check_result(plan: &RestorePlan, data: &Path) -> Result<(), EngineError> {
     }
 }
 
-fn unpack(context: &Context, member: &BackupRecord, directory: &Path) -> Result<(), ExtractError> {
-    let (monitor, cancel, threads) = (&**context.monitor(), context.cancel(), context.compress_threads());
-    match member.archive.unwrap_or(Archive::Directory) {
-        Archive::Directory => {
-            copy_tree(&items(member)?, &member.directory, directory, threads, monitor, cancel)
+fn unpack(
+    context: &Context,
+    member: &BackupRecord,
+    keys: &Keys,
+    directory: &Path,
+) -> Result<(), ExtractError> {
+    let options = read_options(context, keys);
+    let Some(archive) = archive_path(member) else {
+        let ReadOptions { threads, monitor, cancel, .. } = options;
+        return copy_tree(&items(member)?, &member.directory, directory, threads, monitor, cancel);
+    };
+    let wanted =
+        Wanted { digest: member.archive_digest, metadata: &[MetaKind::Checkpoints], ..Wanted::default() };
+    extract(&archive, directory, &wanted, &options).map(|_| ())
+}
+
+/// The archive of a member that is one file.
+fn archive_path(member: &BackupRecord) -> Option<PathBuf> {
+    member.archive.and_then(Archive::file_name).map(|name| member.directory.join(name))
+}
+
+fn read_options<'a>(context: &'a Context, keys: &'a Keys) -> ReadOptions<'a> {
+    let (monitor, cancel) = (&**context.monitor(), context.cancel());
+    ReadOptions { keys, threads: context.compress_threads(), monitor, cancel }
+}
+
+/// Opens every archive a little: a key that does not fit is told before anything is written.
+fn check_keys(context: &Context, members: &[BackupRecord], keys: &Keys) -> Result<(), EngineError> {
+    for member in members {
+        if let Some(archive) = archive_path(member) {
+            probe(&archive, &read_options(context, keys)).map_err(|error| cannot_unpack(member, error))?;
         }
-        archive => {
-            let name = archive.file_name().unwrap_or_default();
-            extract(&member.directory.join(&name), directory, member.archive_digest, threads, monitor, cancel)
-                .map(|_| ())
-        }
+    }
+    Ok(())
+}
+
+fn cannot_unpack(member: &BackupRecord, error: ExtractError) -> EngineError {
+    match error {
+        ExtractError::Cancelled(cancelled) => EngineError::Cancelled(cancelled),
+        source => EngineError::Extract { member: member.id(), source },
     }
 }
 

@@ -7,6 +7,14 @@ use crate::path::StreamPath;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FileKey(pub(super) u64);
 
+impl FileKey {
+    /// A number of its own, for who tells files of several formats apart by one.
+    #[must_use]
+    pub fn number(self) -> u64 {
+        self.0
+    }
+}
+
 /// What happens in an archive, in its order. Files do not interleave.
 ///
 /// A block's checksum and content are checked by [`Block::expand`]: what was told of a file is certain when

@@ -104,6 +104,11 @@ impl<W: Write> Writer<W> {
         self.chunk_bytes
     }
 
+    /// What the archive goes to, for whoever takes away what has been written so far.
+    pub fn target_mut(&mut self) -> &mut W {
+        &mut self.out
+    }
+
     /// Begins a directory in the one that is open. All of it is written before it is left: it cannot be
     /// entered again.
     ///

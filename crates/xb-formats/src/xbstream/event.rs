@@ -6,6 +6,14 @@ use super::StreamPath;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FileKey(pub(super) u64);
 
+impl FileKey {
+    /// A number of its own, for who tells files of several formats apart by one.
+    #[must_use]
+    pub fn number(self) -> u64 {
+        self.0
+    }
+}
+
 /// What happens in a stream, in its order.
 ///
 /// Data is told before its checksum is known: what was told for a file is certain at its next

@@ -1,5 +1,5 @@
-//! Writes streams that xbstream 2.2, xbstream 2.4 and mbstream read: flags 0, types P and E (and sparse S on
-//! demand), payloads of 1 byte to 10 MiB, paths without `./`, one end per file.
+//! Writes streams that xbstream 2.2, xbstream 2.4 and mbstream read: flags 0, types P and E (on demand sparse S,
+//! and what MariaDB has beside), payloads of 1 byte to 10 MiB, paths without `./`, one end per file.
 
 use std::io::{self, Read, Write};
 
@@ -8,7 +8,7 @@ use xb_core::ErrorClass;
 use super::error::Fault;
 use super::event::Limits;
 use super::files::FileTable;
-use super::{MAGIC, TYPE_DATA, TYPE_END, TYPE_SEEK_OR_SPARSE};
+use super::{FLAG_REWRITE, MAGIC, TYPE_DATA, TYPE_END, TYPE_REMOVE, TYPE_RENAME, TYPE_SEEK_OR_SPARSE};
 use crate::path::{PathError, StreamPath};
 
 /// The largest payload of a chunk, in bytes: what the tools themselves write at most by default.
@@ -31,6 +31,22 @@ pub struct Writer<W> {
 pub struct FileInWork {
     path: StreamPath,
     position: u64,
+    /// What its chunks say beside their type.
+    flags: u8,
+}
+
+impl FileInWork {
+    /// Its path.
+    #[must_use]
+    pub fn path(&self) -> &StreamPath {
+        &self.path
+    }
+
+    /// Where its next byte goes, in bytes from its beginning.
+    #[must_use]
+    pub fn position(&self) -> u64 {
+        self.position
+    }
 }
 
 /// Writing a stream failed.
@@ -78,8 +94,21 @@ impl<W: Write> Writer<W> {
     /// # Errors
     /// When the stream has this path already.
     pub fn begin_file(&mut self, path: StreamPath) -> Result<FileInWork, WriteError> {
-        match self.files.begin(&path, false, &Limits::default()) {
-            Ok(_) => Ok(FileInWork { path, position: 0 }),
+        self.begin(path, 0)
+    }
+
+    /// Begins a file that replaces a complete one of this path, if the stream has one. Only readers of MariaDB
+    /// know what that means.
+    ///
+    /// # Errors
+    /// When a file of this path is not complete yet.
+    pub fn begin_file_again(&mut self, path: StreamPath) -> Result<FileInWork, WriteError> {
+        self.begin(path, FLAG_REWRITE)
+    }
+
+    fn begin(&mut self, path: StreamPath, flags: u8) -> Result<FileInWork, WriteError> {
+        match self.files.begin(&path, flags == FLAG_REWRITE, &Limits::default()) {
+            Ok(_) => Ok(FileInWork { path, position: 0, flags }),
             Err(fault) => Err(WriteError::Refused { path: path.to_string(), fault }),
         }
     }
@@ -91,14 +120,19 @@ impl<W: Write> Writer<W> {
     /// When the target fails.
     pub fn append(&mut self, file: &mut FileInWork, bytes: &[u8]) -> Result<(), WriteError> {
         for payload in bytes.chunks(CHUNK_LIMIT) {
-            let mut head = head(TYPE_DATA, &file.path);
-            head.extend((payload.len() as u64).to_le_bytes());
-            head.extend(file.position.to_le_bytes());
-            head.extend(crc32fast::hash(payload).to_le_bytes());
-            self.out.write_all(&head)?;
-            self.out.write_all(payload)?;
-            file.position += payload.len() as u64;
+            self.write_data(file, payload)?;
         }
+        Ok(())
+    }
+
+    fn write_data(&mut self, file: &mut FileInWork, payload: &[u8]) -> Result<(), WriteError> {
+        let mut head = head(TYPE_DATA, file.flags, &file.path);
+        head.extend((payload.len() as u64).to_le_bytes());
+        head.extend(file.position.to_le_bytes());
+        head.extend(crc32fast::hash(payload).to_le_bytes());
+        self.out.write_all(&head)?;
+        self.out.write_all(payload)?;
+        file.position += payload.len() as u64;
         Ok(())
     }
 
@@ -125,7 +159,7 @@ impl<W: Write> Writer<W> {
         let mut crc = crc32fast::Hasher::new();
         crc.update(&raw);
         crc.update(payload);
-        let mut head = head(TYPE_SEEK_OR_SPARSE, &file.path);
+        let mut head = head(TYPE_SEEK_OR_SPARSE, file.flags, &file.path);
         head.extend((map.len() as u32).to_le_bytes());
         head.extend(length.to_le_bytes());
         head.extend(file.position.to_le_bytes());
@@ -141,10 +175,37 @@ impl<W: Write> Writer<W> {
     ///
     /// # Errors
     /// When the target fails.
-    pub fn end_file(&mut self, file: FileInWork) -> Result<(), WriteError> {
-        self.out.write_all(&head(TYPE_END, &file.path))?;
+    pub fn end_file(&mut self, mut file: FileInWork) -> Result<(), WriteError> {
+        if file.flags != 0 && file.position == 0 {
+            // Only a chunk of data can say that it replaces a file, be it empty.
+            self.write_data(&mut file, b"")?;
+        }
+        self.out.write_all(&head(TYPE_END, 0, &file.path))?;
         self.files.end(&file.path);
         Ok(())
+    }
+
+    /// Removes a complete file of the stream. Only readers of MariaDB know what that means.
+    ///
+    /// # Errors
+    /// When the file is not complete yet, and when the target fails.
+    pub fn remove_file(&mut self, path: &StreamPath) -> Result<(), WriteError> {
+        let removed = self.files.remove(path);
+        removed.map_err(|fault| WriteError::Refused { path: path.to_string(), fault })?;
+        Ok(self.out.write_all(&head(TYPE_REMOVE, 0, path))?)
+    }
+
+    /// Gives a complete file of the stream another path. Only readers of MariaDB know what that means.
+    ///
+    /// # Errors
+    /// When one of the two is not complete yet, and when the target fails.
+    pub fn rename_file(&mut self, from: &StreamPath, to: &StreamPath) -> Result<(), WriteError> {
+        let renamed = self.files.rename(from, to);
+        renamed.map_err(|fault| WriteError::Refused { path: from.to_string(), fault })?;
+        let mut chunk = head(TYPE_RENAME, 0, from);
+        chunk.extend((to.as_bytes().len() as u32).to_le_bytes());
+        chunk.extend(to.as_bytes());
+        Ok(self.out.write_all(&chunk)?)
     }
 
     /// Writes a whole file. Returns its length in bytes.
@@ -181,11 +242,11 @@ impl<W: Write> Writer<W> {
 }
 
 /// What every chunk begins with.
-fn head(kind: u8, path: &StreamPath) -> Vec<u8> {
+fn head(kind: u8, flags: u8, path: &StreamPath) -> Vec<u8> {
     let path = path.as_bytes();
     let mut head = Vec::with_capacity(64 + path.len());
     head.extend(MAGIC);
-    head.extend([0, kind]);
+    head.extend([flags, kind]);
     head.extend((path.len() as u32).to_le_bytes());
     head.extend(path);
     head

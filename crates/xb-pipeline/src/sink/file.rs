@@ -9,7 +9,7 @@ use crossbeam_channel::{Sender, bounded};
 
 use super::{Digest, ObjectReceipt};
 use crate::fs::{FsError, create_private};
-use crate::stage::decompress::read_full;
+use crate::read::read_full;
 
 /// Written bytes after which the disk is asked to take them, so that the last sync has little left to do.
 const FLUSH_BYTES: u64 = 8 * 1024 * 1024;

@@ -1,5 +1,6 @@
 //! Where bytes end: one archive file, or a tree of files. Both count and digest what they write.
 
+pub(crate) mod confined;
 pub(crate) mod file;
 pub(crate) mod tree;
 

@@ -1,94 +1,109 @@
-//! A tree of files, made from the events of a backup stream.
-//!
-//! The directory is new and ours alone, and a stream holds neither links nor directories, so no path of it
-//! can lead outside: [`StreamPath`] has no `..`, and every file is created anew.
+//! A tree of files, made from the pieces of an archive.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::fs::{self, File};
+use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use xb_formats::xbstream::{Event, FileKey, StreamPath};
+use bytes::Bytes;
+use xb_formats::path::StreamPath;
 
+use super::confined::Confined;
 use super::file::digest_file;
 use super::{Digest, ObjectReceipt};
-use crate::fs::{FsError, create_dir_private, create_private};
+use crate::flow::{FileId, Piece};
+use crate::fs::FsError;
 
-/// Writes the files of a stream below a directory.
+/// Writes the files of an archive below a directory.
+///
+/// A file is created with its first bytes, or at its end if it has none: what fails before, such as a key that
+/// does not fit, leaves nothing.
 pub(crate) struct TreeSink {
-    root: PathBuf,
+    root: Confined,
     with_digests: bool,
-    directories: HashSet<PathBuf>,
-    open: HashMap<FileKey, OpenFile>,
-    closed: BTreeMap<PathBuf, (u64, Option<Digest>)>,
+    open: HashMap<FileId, OpenFile>,
+    closed: BTreeMap<StreamPath, (u64, Option<Digest>)>,
 }
 
 struct OpenFile {
-    path: PathBuf,
-    file: File,
+    path: StreamPath,
+    rewrite: bool,
+    file: Option<File>,
     /// Runs along while the file is written in order; given up at the first piece that is not.
     hasher: Option<blake3::Hasher>,
     digested_to: u64,
 }
 
 impl TreeSink {
-    /// `root` exists, is empty and stays ours alone.
-    pub(crate) fn new(root: &Path, with_digests: bool) -> Self {
-        TreeSink {
-            root: root.to_owned(),
-            with_digests,
-            directories: HashSet::new(),
-            open: HashMap::new(),
-            closed: BTreeMap::new(),
+    /// Below `root`, which exists.
+    pub(crate) fn new(root: &Path, with_digests: bool) -> Result<Self, FsError> {
+        let root = Confined::open(root)?;
+        Ok(TreeSink { root, with_digests, open: HashMap::new(), closed: BTreeMap::new() })
+    }
+
+    pub(crate) fn handle(&mut self, piece: Piece) -> Result<(), FsError> {
+        match piece {
+            Piece::Directory { path } => self.root.make_directory(&path),
+            Piece::Open { file, path, about } => {
+                let hasher = self.with_digests.then(blake3::Hasher::new);
+                let rewrite = about.rewrite;
+                self.open.insert(file, OpenFile { path, rewrite, file: None, hasher, digested_to: 0 });
+                Ok(())
+            }
+            Piece::Data { file, offset, bytes } => self.write(file, offset, &bytes),
+            Piece::Extend { file, size } => self.extend(file, size),
+            Piece::Close { file, size } => self.close(file, size),
+            Piece::Remove { path } => self.remove(&path),
+            Piece::Rename { from, to } => self.rename(&from, to),
         }
     }
 
-    pub(crate) fn handle(&mut self, event: &Event<'_>) -> Result<(), FsError> {
-        match event {
-            Event::Open { file, path, rewrite } => self.open(*file, path, *rewrite),
-            Event::Data { file, offset, bytes } => self.write(*file, *offset, bytes),
-            Event::Extend { file, size } => self.extend(*file, *size),
-            Event::Close { file, size, .. } => self.close(*file, *size),
-            Event::Remove { path } => self.remove(path.as_path()),
-            Event::Rename { from, to } => self.rename(from.as_path(), to.as_path()),
-            // Data carries its place; a seek alone changes nothing. Checksums are the decoder's business.
-            Event::Seek { .. } | Event::ChunkEnd { .. } => Ok(()),
-        }
-    }
-
-    /// What was written, by path; only for a stream that was whole. Digests stand if they were asked for.
+    /// What was written, by path; only for an archive that was whole. Digests stand if they were asked for.
     pub(crate) fn finish(self) -> Result<Vec<ObjectReceipt>, FsError> {
         if !self.with_digests {
             return Ok(Vec::new());
         }
         let root = &self.root;
-        let receipt = |(path, (size, digest)): (PathBuf, (u64, Option<Digest>))| {
+        let receipt = |(path, (size, digest)): (StreamPath, (u64, Option<Digest>))| {
             let (size, blake3) = match digest {
                 Some(digest) => (size, digest),
-                None => digest_file(&root.join(&path))?,
+                None => digest_file(&root.full(&path))?,
             };
-            Ok(ObjectReceipt { path, size, blake3 })
+            Ok(ObjectReceipt { path: path.as_path().to_owned(), size, blake3 })
         };
         self.closed.into_iter().map(receipt).collect()
     }
 
-    fn open(&mut self, key: FileKey, path: &StreamPath, rewrite: bool) -> Result<(), FsError> {
-        let path = path.as_path();
-        self.make_parent(path)?;
-        let full = self.root.join(path);
-        if rewrite && self.closed.remove(path).is_some() {
-            fs::remove_file(&full).map_err(FsError::on("replace", &full))?;
-        }
-        let file = create_private(&full)?;
-        let hasher = self.with_digests.then(blake3::Hasher::new);
-        self.open.insert(key, OpenFile { path: path.to_owned(), file, hasher, digested_to: 0 });
-        Ok(())
+    /// Files that are complete, and their bytes.
+    pub(crate) fn written(&self) -> (u64, u64) {
+        (self.closed.len() as u64, self.closed.values().map(|(size, _)| size).sum())
     }
 
-    fn write(&mut self, key: FileKey, offset: u64, bytes: &[u8]) -> Result<(), FsError> {
-        // The decoder opens a file before it tells of its data.
-        let Some(open) = self.open.get_mut(&key) else { return Ok(()) };
-        open.file.write_all_at(bytes, offset).map_err(FsError::on("write", &self.root.join(&open.path)))?;
+    /// Removes the files that are not complete, after an error.
+    pub(crate) fn give_up(&mut self) {
+        for (_, open) in self.open.drain().filter(|(_, open)| open.file.is_some()) {
+            // What cannot be removed is not worse than what led here.
+            let _ = self.root.remove(&open.path);
+        }
+    }
+
+    /// The file, created if that was not done yet. `None`: it is not open, which no archive makes happen.
+    fn file(&mut self, key: FileId) -> Result<Option<(&mut OpenFile, &Confined)>, FsError> {
+        let Some(open) = self.open.get_mut(&key) else { return Ok(None) };
+        if open.file.is_none() {
+            if open.rewrite && self.closed.remove(&open.path).is_some() {
+                self.root.remove(&open.path)?;
+            }
+            open.file = Some(self.root.create(&open.path)?);
+        }
+        Ok(Some((open, &self.root)))
+    }
+
+    fn write(&mut self, key: FileId, offset: u64, bytes: &Bytes) -> Result<(), FsError> {
+        let Some((open, root)) = self.file(key)? else { return Ok(()) };
+        if let Some(file) = &open.file {
+            file.write_all_at(bytes, offset).map_err(|e| FsError::on("write", &root.full(&open.path))(e))?;
+        }
         if offset != open.digested_to {
             open.hasher = None;
         }
@@ -99,18 +114,20 @@ impl TreeSink {
         Ok(())
     }
 
-    fn extend(&mut self, key: FileKey, size: u64) -> Result<(), FsError> {
-        let Some(open) = self.open.get_mut(&key) else { return Ok(()) };
-        let full = self.root.join(&open.path);
-        let length = open.file.metadata().map_err(FsError::on("examine", &full))?.len();
+    fn extend(&mut self, key: FileId, size: u64) -> Result<(), FsError> {
+        let Some((open, root)) = self.file(key)? else { return Ok(()) };
+        let Some(file) = &open.file else { return Ok(()) };
+        let full = root.full(&open.path);
+        let length = file.metadata().map_err(FsError::on("examine", &full))?.len();
         if length < size {
             open.hasher = None;
-            open.file.set_len(size).map_err(FsError::on("extend", &full))?;
+            file.set_len(size).map_err(FsError::on("extend", &full))?;
         }
         Ok(())
     }
 
-    fn close(&mut self, key: FileKey, size: u64) -> Result<(), FsError> {
+    fn close(&mut self, key: FileId, size: u64) -> Result<(), FsError> {
+        self.file(key)?;
         if let Some(open) = self.open.remove(&key) {
             let digest =
                 open.hasher.filter(|_| open.digested_to == size).map(|hasher| Digest(hasher.finalize()));
@@ -119,34 +136,20 @@ impl TreeSink {
         Ok(())
     }
 
-    fn remove(&mut self, path: &Path) -> Result<(), FsError> {
-        if self.closed.remove(path).is_some() {
-            let full = self.root.join(path);
-            fs::remove_file(&full).map_err(FsError::on("remove", &full))?;
-        }
-        Ok(())
+    fn remove(&mut self, path: &StreamPath) -> Result<(), FsError> {
+        if self.closed.remove(path).is_some() { self.root.remove(path) } else { Ok(()) }
     }
 
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "within a tree that is not committed; the commit syncs all of it"
-    )]
-    fn rename(&mut self, from: &Path, to: &Path) -> Result<(), FsError> {
+    /// A file of this archive that has the name is replaced; what stood there before is not.
+    fn rename(&mut self, from: &StreamPath, to: StreamPath) -> Result<(), FsError> {
         let Some(entry) = self.closed.remove(from) else { return Ok(()) };
-        self.make_parent(to)?;
-        let (old, new) = (self.root.join(from), self.root.join(to));
-        if self.closed.insert(to.to_owned(), entry).is_none() && new.symlink_metadata().is_ok() {
-            return Err(FsError::on("rename onto", &new)(std::io::ErrorKind::AlreadyExists.into()));
+        if *from != to && self.closed.remove(&to).is_some() {
+            self.root.remove(&to)?;
         }
-        fs::rename(&old, &new).map_err(FsError::on("rename", &old))
-    }
-
-    fn make_parent(&mut self, path: &Path) -> Result<(), FsError> {
-        let Some(parent) = path.parent().filter(|parent| !self.directories.contains(*parent)) else {
-            return Ok(());
-        };
-        create_dir_private(&self.root.join(parent))?;
-        self.directories.insert(parent.to_owned());
+        if *from != to {
+            self.root.rename(from, &to)?;
+        }
+        self.closed.insert(to, entry);
         Ok(())
     }
 }

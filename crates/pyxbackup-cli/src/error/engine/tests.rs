@@ -6,6 +6,7 @@ use xb_engine::RunInfo;
 use xb_engine::tool::Mismatch;
 use xb_formats::meta::MetaError;
 use xb_formats::meta::log::KnownFailure;
+use xb_pipeline::FlowError;
 
 use super::*;
 use crate::error::{CliError, render};
@@ -78,7 +79,7 @@ fn extract(source: ExtractError) -> EngineError {
 #[case(BaseError::NoFull.into(), 16, "take a full backup first: `pyxbackup full`")]
 #[case(BaseError::OtherServer { base: one(), difference: "x".into() }.into(), 65, "new full backup of this server")]
 #[case(BaseError::NoLsn { base: one() }.into(), 65, "take a new full backup")]
-#[case(received(ReceiveError::Compress(io(io::ErrorKind::InvalidInput))), 1, "check compress_with")]
+#[case(received(ReceiveError::Pack(FlowError::Pack("x".into()))), 1, "check compress_with")]
 #[case(
     received(ReceiveError::Fs(fs(io::ErrorKind::StorageFull))),
     128,
@@ -92,12 +93,12 @@ fn extract(source: ExtractError) -> EngineError {
 #[case(chain(ChainError::NoSuchBackup { target: one() }), 128, "`pyxbackup list` prints the names")]
 #[case(chain(ChainError::FullMissing { set: one(), target: one() }), 128, "an unbroken chain")]
 #[case(RestoreError::NothingToRestore.into(), 128, "check stor_dir")]
-#[case(RestoreError::Form { member: one(), form: "x".into() }.into(), 128, "tools that made it")]
+#[case(RestoreError::Form { member: one() }.into(), 128, "that made it")]
 #[case(EngineError::TargetExists { path: "/r/P_x".into() }, 128, "remove it, or choose another place with --restore-dir")]
 #[case(EngineError::RestoreRunning { path: "/r".into() }, 75, "choose another --restore-dir")]
 #[case(EngineError::NoSpace { task: "the restore", path: "/r".into(), free_bytes: 1, needed_bytes: 2 }, 128, "free space there")]
 #[case(extract(ExtractError::Fs(fs(io::ErrorKind::StorageFull))), 128, "free space")]
-#[case(extract(ExtractError::Archive { path: "/a".into(), source: io(io::ErrorKind::InvalidData) }), 4, "damaged after it was written")]
+#[case(extract(ExtractError::Archive { path: "/a".into(), source: FlowError::Pack("x".into()) }), 4, "damaged after it was written")]
 #[case(extract(ExtractError::Cancelled(Cancelled(CancelReason::Terminate))), 143, "")]
 #[case(EngineError::Prepare { member: one(), reason: "x".into(), said: said(&[], None) }, 64, "--prepare-memory")]
 #[case(EngineError::Fs(fs(io::ErrorKind::Other)), 128, "see what is wrong with /stor/x")]

@@ -85,6 +85,11 @@ fn every_setting_of_this_version_reaches_its_field() {
         ("compress_with", "zstd"),
         ("compress_level", "7"),
         ("compress_threads", "2"),
+        ("encrypt", "age"),
+        ("encrypt_key_file", "/key"),
+        ("encrypt_recipients", "age1x,/recipients"),
+        ("encrypt_identity_file", "/identity"),
+        ("strict_permissions", "1"),
         ("extra_ibx_options", "--galera-info"),
         ("extra_prepare_options", "--keyring-file-data=/k"),
         ("engine", "xtrabackup"),
@@ -125,17 +130,15 @@ fn the_fields_of_default_settings_are_the_defaults_of_the_table() {
 
 #[test]
 fn features_to_come_are_refused_all_at_once() {
-    let lines = "apply_log = 1\ncompress_with = qpress\nnotify_by_email = a@example.com\nencrypt = AES256\n\
+    let lines = "apply_log = 1\nnotify_by_email = a@example.com\n\
                  remote_host = h\nssh_opts = '-p 22'\nremote_nc_port = 9999\nbinlog_resume = 1\n";
     insta::assert_snapshot!(errors(&[file(lines)], Task::Incr), @r"
     a.cnf:4: apply_log = 1: keeping a prepared copy of every backup is not in this version; remove the line or set apply_log = 0
-    a.cnf:5: compress_with = qpress: compression with qpress is not in this version; remove the line or set compress_with to gzip or zstd
-    a.cnf:6: notify_by_email = a@example.com: sending mail is not in this version; remove the line
-    a.cnf:7: encrypt = AES256: encryption is not in this version; remove the line
-    a.cnf:8: remote_host = h: sending backups to another host is not in this version; remove the line
-    a.cnf:9: ssh_opts = '-p 22': sending backups to another host is not in this version; remove the line
-    a.cnf:10: remote_nc_port = 9999: sending backups to another host is not in this version; remove the line
-    a.cnf:11: binlog_resume = 1: streaming binary logs is not in this version; remove the line or set binlog_resume = 0
+    a.cnf:5: notify_by_email = a@example.com: sending mail is not in this version; remove the line
+    a.cnf:6: remote_host = h: sending backups to another host is not in this version; remove the line
+    a.cnf:7: ssh_opts = '-p 22': sending backups to another host is not in this version; remove the line
+    a.cnf:8: remote_nc_port = 9999: sending backups to another host is not in this version; remove the line
+    a.cnf:9: binlog_resume = 1: streaming binary logs is not in this version; remove the line or set binlog_resume = 0
     ");
 }
 
@@ -230,4 +233,15 @@ fn engine_options_that_are_ours_are_refused_with_the_key_to_use() {
         "a.cnf:4: extra_ibx_options = '--galera-info --parallel=8': the engine's option --parallel is given \
          by pyxbackup itself; set engine_parallel"
     );
+}
+
+#[test]
+fn encryption_names_what_it_needs() {
+    let aes = "encrypt = AES256\n";
+    let age = "encrypt = age\nencrypt_key_file = /k\n";
+    assert!(errors(&[file(aes)], Task::Full).contains("encrypt_key_file"));
+    assert!(errors(&[file(age)], Task::Incr).contains("encrypt_recipients"));
+    assert!(resolve(&[file("encrypt = AES128\nencrypt_key_file = /k\n")], Task::Full).is_ok());
+    assert!(resolve(&[file("encrypt = age\nencrypt_recipients = age1x\n")], Task::Full).is_ok());
+    assert!(resolve(&[file(aes), typed(&[("restore_dir", "/r")])], Task::RestoreSet).is_ok());
 }

@@ -14,17 +14,30 @@ const STORE: &[Task] = &[Task::Full, Task::Incr, Task::List, Task::Status, Task:
 const WORK: &[Task] = &[Task::Full, Task::Incr, Task::Status, Task::RestoreSet];
 const STATUS: &[Task] = &[Task::Status];
 const RESTORE: &[Task] = &[Task::RestoreSet];
+/// The commands that read archives.
+const READING: &[Task] =
+    &[Task::RestoreSet, Task::ArchiveList, Task::ArchiveCat, Task::ArchiveExtract, Task::ArchiveConvert];
+/// The commands that write archives.
+const WRITING: &[Task] = &[Task::Full, Task::Incr, Task::ArchiveConvert];
+/// The commands that do either.
+const ARCHIVES: &[Task] = &[
+    Task::Full,
+    Task::Incr,
+    Task::RestoreSet,
+    Task::ArchiveList,
+    Task::ArchiveCat,
+    Task::ArchiveExtract,
+    Task::ArchiveConvert,
+];
 
 const REMOTE: Availability = Availability::Later("sending backups to another host");
 const BINLOGS: Availability = Availability::Later("streaming binary logs");
-const ENCRYPTION: Availability = Availability::Later("encryption");
 const MAIL: Availability = Availability::Later("sending mail");
 const PREPARED: Availability = Availability::Later("keeping a prepared copy of every backup");
 const PRUNING: Availability = Availability::WithoutEffect("pruning");
-const QPRESS: Availability = Availability::Later("compression with qpress");
 
-const COMPRESSORS: &[Word] = &[now("gzip"), now("zstd"), Word { text: "qpress", availability: QPRESS }];
-const CIPHERS: &[Word] = &[now("AES128"), now("AES192"), now("AES256")];
+const COMPRESSORS: &[Word] = &[now("gzip"), now("zstd"), now("lz4"), now("qpress")];
+const CIPHERS: &[Word] = &[now("AES128"), now("AES192"), now("AES256"), now("age")];
 const ENGINES: &[Word] = &[now("auto"), now("mariadb-backup"), now("xtrabackup"), now("innobackupex")];
 const STATUS_FORMATS: &[Word] = &[now("none"), now("nagios"), now("zabbix")];
 
@@ -142,9 +155,15 @@ pub static KEYS: &[Key] = &[
     )
     .short('z')
     .default("0"),
-    key(Group::Compression, "compress_with", "compress-with", Kind::Choice(COMPRESSORS), "gzip or zstd")
-        .short('Z')
-        .default("gzip"),
+    key(
+        Group::Compression,
+        "compress_with",
+        "compress-with",
+        Kind::Choice(COMPRESSORS),
+        "gzip, zstd, lz4 or qpress",
+    )
+    .short('Z')
+    .default("gzip"),
     key(
         Group::Compression,
         "compress_level",
@@ -152,15 +171,16 @@ pub static KEYS: &[Key] = &[
         Kind::Number { min: -7, max: 19 },
         "gzip 1 to 12, zstd -7 to 19",
     )
+    .of(WRITING)
     .default("the compressor's own"),
     key(
         Group::Compression,
         "compress_threads",
         "compress-threads",
         THREADS,
-        "threads that compress or decompress",
+        "threads that compress, encrypt, decrypt or decompress",
     )
-    .of(ENGINE)
+    .of(ARCHIVES)
     .default("one per core, at most 8"),
     // Engine
     key(
@@ -365,10 +385,46 @@ pub static KEYS: &[Key] = &[
         .short('l')
         .awaits(BINLOGS),
     // Encryption
-    key(Group::Encryption, "encrypt", "encrypt", Kind::Choice(CIPHERS), "AES128, AES192 or AES256")
-        .awaits(ENCRYPTION),
-    key(Group::Encryption, "encrypt_key_file", "encrypt-key-file", Kind::File, "file that holds the key")
-        .awaits(ENCRYPTION),
+    key(
+        Group::Encryption,
+        "encrypt",
+        "encrypt",
+        Kind::Choice(CIPHERS),
+        "AES128, AES192 or AES256 with a key, or age for recipients",
+    ),
+    key(
+        Group::Encryption,
+        "encrypt_key_file",
+        "encrypt-key-file",
+        Kind::File,
+        "file that holds the key: 16, 24 or 32 bytes and nothing else",
+    )
+    .of(ARCHIVES),
+    key(
+        Group::Encryption,
+        "encrypt_recipients",
+        "encrypt-recipients",
+        Kind::List,
+        "who can decrypt with age: age1... or files of such, separated by commas",
+    )
+    .of(WRITING),
+    key(
+        Group::Encryption,
+        "encrypt_identity_file",
+        "encrypt-identity-file",
+        Kind::File,
+        "file of age-keygen that decrypts; the server that is backed up needs none",
+    )
+    .of(READING),
+    key(
+        Group::Encryption,
+        "strict_permissions",
+        "strict-permissions",
+        Kind::Flag,
+        "refuse key files that others can read, instead of warning",
+    )
+    .of(ARCHIVES)
+    .default("0"),
     // Notices
     key(
         Group::Notices,

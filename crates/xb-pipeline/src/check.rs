@@ -3,18 +3,17 @@
 
 use std::collections::HashMap;
 
+use bytes::Bytes;
 use xb_formats::archive::MemberLayers;
 use xb_formats::meta::names::MetaKind;
-use xb_formats::xbstream::{
-    Decoder, Dialect, Event, FileKey, Limits, StreamPath, StreamSummary, XbstreamError,
-};
+use xb_formats::xbstream::{Decoder, Dialect, Event, StreamPath, StreamSummary, XbstreamError};
+
+use crate::flow::{FileId, Piece};
+use crate::read::{piece_of, xbstream_limits};
 
 /// An engine's metadata file larger than this is not kept: no memory by the wish of a stream. GTID sets of
 /// the longest histories seen are some hundred kilobytes.
 const META_LIMIT: usize = 8 * 1024 * 1024;
-
-/// Open files of one stream: engines have one per copying thread, and file descriptors are few.
-const OPEN_FILES: usize = 512;
 
 /// A metadata file of the engine, as it stood in the stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,65 +62,61 @@ pub(crate) struct StreamCheck {
 
 impl StreamCheck {
     pub(crate) fn new() -> Self {
-        let limits = Limits { max_open_files: OPEN_FILES, ..Limits::default() };
-        // Files that the engine itself packed cannot be unpacked yet: no backup may hold any.
-        let keeper = MetaKeeper { refuse_transformed: true, ..MetaKeeper::default() };
-        StreamCheck { decoder: Decoder::new(limits, Dialect::Auto), keeper }
+        StreamCheck { decoder: Decoder::new(xbstream_limits(), Dialect::Auto), keeper: MetaKeeper::default() }
     }
 
-    /// Looks at the next bytes and tells `on` what is in them.
-    pub(crate) fn feed<E: From<XbstreamError> + From<CheckError>>(
-        &mut self,
-        bytes: &[u8],
-        on: &mut dyn FnMut(Event<'_>) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let keeper = &mut self.keeper;
-        self.decoder.feed(bytes, &mut |event| {
-            keeper.watch(&event)?;
-            on(event)
-        })
+    /// Looks at the next bytes and gives what is in them.
+    pub(crate) fn feed(&mut self, block: &Bytes) -> Result<Vec<Piece>, CheckError> {
+        let (mut pieces, keeper) = (Vec::new(), &mut self.keeper);
+        self.decoder.feed(block, &mut |event| {
+            if let Event::Open { path, .. } = event
+                && MemberLayers::split(path.file_name()).1.any()
+            {
+                // Files that the engine packed by itself are not what was asked for.
+                return Err(CheckError::Transformed { path: path.to_string() });
+            }
+            if let Some(piece) = piece_of(&event, block) {
+                keeper.watch(&piece)?;
+                pieces.push(piece);
+            }
+            Ok(())
+        })?;
+        Ok(pieces)
     }
 
     /// The verdict at the end of the stream. Every file has its end chunk; the files in `required` are there.
     pub(crate) fn finish(self, required: &[MetaKind]) -> Result<(StreamSummary, Vec<MetaFile>), CheckError> {
         let summary = self.decoder.finish()?;
-        let kept = self.keeper.kept;
-        let missing = required.iter().find(|kind| kept.iter().all(|file| file.kind != **kind));
-        match missing {
-            Some(kind) => Err(CheckError::MetaMissing { names: kind.names() }),
-            None => Ok((summary, kept)),
-        }
+        Ok((summary, self.keeper.finish(required)?))
     }
 }
 
-/// Copies metadata files out of the events.
+/// Copies metadata files out of the pieces.
 #[derive(Default)]
-struct MetaKeeper {
-    refuse_transformed: bool,
-    open: HashMap<FileKey, MetaFile>,
+pub(crate) struct MetaKeeper {
+    open: HashMap<FileId, MetaFile>,
     kept: Vec<MetaFile>,
 }
 
 impl MetaKeeper {
-    fn watch(&mut self, event: &Event<'_>) -> Result<(), CheckError> {
-        match event {
-            Event::Open { file, path, .. } => {
-                if self.refuse_transformed && MemberLayers::split(path.file_name()).1.any() {
-                    return Err(CheckError::Transformed { path: path.to_string() });
-                }
+    pub(crate) fn watch(&mut self, piece: &Piece) -> Result<(), CheckError> {
+        match piece {
+            Piece::Open { file, path, .. } => {
                 if let Some(meta) = meta_file(path) {
                     self.open.insert(*file, meta);
                 }
             }
-            Event::Data { file, bytes, .. } => {
+            Piece::Data { file, bytes, .. } => {
+                let held: usize = self.open.values().map(|meta| meta.content.len()).sum();
                 if let Some(meta) = self.open.get_mut(file) {
-                    if meta.content.len() + bytes.len() > META_LIMIT {
+                    // All that are open count: a stream can have many, each in a directory of its own.
+                    if held + bytes.len() > META_LIMIT {
                         return Err(CheckError::MetaTooLarge { name: meta.name.clone() });
                     }
                     meta.content.extend_from_slice(bytes);
                 }
             }
-            Event::Close { file, .. } => {
+            Piece::Close { file, .. } => {
                 if let Some(meta) = self.open.remove(file) {
                     self.kept.retain(|kept| kept.kind != meta.kind);
                     self.kept.push(meta);
@@ -130,6 +125,15 @@ impl MetaKeeper {
             _ => (),
         }
         Ok(())
+    }
+
+    /// What was kept; the files in `required` are among it.
+    pub(crate) fn finish(self, required: &[MetaKind]) -> Result<Vec<MetaFile>, CheckError> {
+        let missing = required.iter().find(|kind| self.kept.iter().all(|file| file.kind != **kind));
+        match missing {
+            Some(kind) => Err(CheckError::MetaMissing { names: kind.names() }),
+            None => Ok(self.kept),
+        }
     }
 }
 

@@ -1,0 +1,138 @@
+//! Where an archive comes from.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use xb_formats::archive::Archive;
+use xb_pipeline::FlowError;
+use xb_pipeline::cancel::CancelToken;
+use xb_pipeline::fs::FsError;
+
+use super::refusal::ArchiveRefusal;
+use crate::error::EngineError;
+
+/// How long a read may wait before the stop signal is looked at again.
+const PATIENCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+
+/// An archive to read.
+#[derive(Debug)]
+pub enum ArchiveInput {
+    /// A file with a name.
+    File(PathBuf),
+    /// A pipe, a socket, or a file that is open already. It is read from where it stands, once.
+    Stream {
+        /// What it is called in messages.
+        name: PathBuf,
+        /// What it is read from.
+        stream: File,
+    },
+}
+
+impl ArchiveInput {
+    /// What it is called in messages.
+    #[must_use]
+    pub fn name(&self) -> &Path {
+        match self {
+            ArchiveInput::File(path) | ArchiveInput::Stream { name: path, .. } => path,
+        }
+    }
+
+    /// The file, if it has a name by which it can be opened again.
+    pub(super) fn path(&self) -> Option<&Path> {
+        match self {
+            ArchiveInput::File(path) => Some(path),
+            ArchiveInput::Stream { .. } => None,
+        }
+    }
+}
+
+/// An archive that was opened.
+pub(super) struct Opened {
+    pub(super) name: PathBuf,
+    pub(super) reader: Interruptible,
+    /// Its length in bytes, where it is an ordinary file.
+    pub(super) bytes: Option<u64>,
+}
+
+impl Opened {
+    /// Opens an archive. A directory is none.
+    pub(super) fn new(input: ArchiveInput, cancel: &CancelToken) -> Result<Self, EngineError> {
+        let name = input.name().to_owned();
+        let file = match input {
+            ArchiveInput::File(path) => File::open(&path).map_err(FsError::on("open", &path))?,
+            ArchiveInput::Stream { stream, .. } => stream,
+        };
+        let meta = file.metadata().map_err(FsError::on("examine", &name))?;
+        if meta.is_dir() {
+            return Err(ArchiveRefusal::Directory { archives: archives_in(&name), path: name }.into());
+        }
+        let bytes = meta.is_file().then_some(meta.len());
+        Ok(Opened { name, reader: Interruptible { file, cancel: cancel.clone() }, bytes })
+    }
+}
+
+/// The archives of backups that lie directly in a directory.
+pub(super) fn archives_in(directory: &Path) -> Vec<PathBuf> {
+    // Asked for the sake of a message; whoever needs the directory meets what is wrong with it.
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    let is_archive =
+        |path: &PathBuf| path.file_name().and_then(|name| name.to_str()).and_then(Archive::of).is_some();
+    let mut archives: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(is_archive).collect();
+    archives.sort();
+    archives
+}
+
+/// A file whose reads end when somebody asks to stop, also while nothing comes.
+pub(super) struct Interruptible {
+    file: File,
+    cancel: CancelToken,
+}
+
+impl Read for Interruptible {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            self.cancel.check().map_err(FlowError::from)?;
+            let mut waiting = [PollFd::new(&self.file, PollFlags::IN)];
+            match poll(&mut waiting, Some(&PATIENCE)) {
+                Ok(0) | Err(rustix::io::Errno::INTR) => {}
+                Ok(_) => return self.file.read(buffer),
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use xb_pipeline::cancel::CancelReason;
+
+    use super::*;
+
+    #[test]
+    fn a_pipe_into_which_nobody_writes_does_not_hold_up_who_wants_to_stop() {
+        let (reader, _writer) = rustix::pipe::pipe().unwrap();
+        let cancel = CancelToken::new();
+        let stream = File::from(reader);
+        let input = ArchiveInput::Stream { name: "standard input".into(), stream };
+        let mut opened = Opened::new(input, &cancel).unwrap();
+        assert_eq!(opened.bytes, None);
+        cancel.cancel(CancelReason::Interrupt);
+        let error = opened.reader.read(&mut [0; 8]).unwrap_err();
+        assert!(matches!(FlowError::from(error), FlowError::Cancelled(_)));
+    }
+
+    #[test]
+    fn a_directory_of_a_backup_is_refused_with_the_archive_in_it() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["backup.xbs.zst", "backup.meta", "other.xbs"] {
+            std::fs::write(dir.path().join(name), "").unwrap();
+        }
+        let opened = Opened::new(ArchiveInput::File(dir.path().to_owned()), &CancelToken::new());
+        let Err(EngineError::Refused(ArchiveRefusal::Directory { archives, .. })) = opened else {
+            panic!("it was opened")
+        };
+        assert_eq!(archives, [dir.path().join("backup.xbs.zst")]);
+    }
+}
