@@ -9,6 +9,11 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 use walkdir::WalkDir;
+use xb_pipeline::ReadOptions;
+use xb_pipeline::cancel::CancelToken;
+use xb_pipeline::extract::{Wanted, extract};
+use xb_pipeline::keys::Keys;
+use xb_pipeline::monitor::Silent;
 
 /// Every file and directory below `root`, by its path in it, sorted. What vanishes meanwhile is left out.
 #[must_use]
@@ -101,6 +106,17 @@ pub fn copy_tree(from: &Path, to: &Path) {
             fs::write(&target, fs::read(entry.path()).unwrap()).unwrap();
         }
     }
+}
+
+/// Unpacks an archive that is not encrypted.
+///
+/// # Panics
+/// When it cannot be unpacked.
+#[track_caller]
+pub fn unpack(archive: &Path, to: &Path, digest: Option<xb_pipeline::Digest>) {
+    let (keys, cancel) = (Keys::default(), CancelToken::new());
+    let options = ReadOptions { keys: &keys, threads: 2, monitor: &Silent, cancel: &cancel };
+    extract(archive, to, &Wanted { digest, ..Wanted::default() }, &options).unwrap();
 }
 
 /// Writes a program that a shell runs.

@@ -21,10 +21,22 @@ pub enum Form {
     Directory,
     Gzip,
     Zstd,
+    Lz4,
+    Qpress,
 }
 
 impl Form {
+    /// Those that are as different as can be to a run.
     pub const ALL: [Form; 3] = [Form::Directory, Form::Gzip, Form::Zstd];
+
+    fn compressor(self) -> CompressWith {
+        match self {
+            Form::Directory | Form::Gzip => CompressWith::Gzip,
+            Form::Zstd => CompressWith::Zstd,
+            Form::Lz4 => CompressWith::Lz4,
+            Form::Qpress => CompressWith::Qpress,
+        }
+    }
 
     /// The archive's name, if it is one.
     #[must_use]
@@ -33,6 +45,8 @@ impl Form {
             Form::Directory => None,
             Form::Gzip => Some("backup.xbs.gz"),
             Form::Zstd => Some("backup.xbs.zst"),
+            Form::Lz4 => Some("backup.xbs.lz4"),
+            Form::Qpress => Some("backup.xbs.qp"),
         }
     }
 }
@@ -64,13 +78,19 @@ impl Home {
             stor_dir: at("store"),
             work_dir: at("work"),
             restore_dir: at("restored"),
-            compress: form != Form::Directory,
-            compress_with: if form == Form::Zstd { CompressWith::Zstd } else { CompressWith::Gzip },
             engine_dir: vec![directory.path().join("engines")],
             ..Settings::default()
         };
         fs::write(directory.path().join("my.cnf"), "[client]\n").unwrap();
-        Home { directory, settings }
+        let mut home = Home { directory, settings };
+        home.set_form(form);
+        home
+    }
+
+    /// From now on backups are kept in this form.
+    pub fn set_form(&mut self, form: Form) {
+        self.settings.compress = form != Form::Directory;
+        self.settings.compress_with = form.compressor();
     }
 
     #[must_use]
@@ -135,17 +155,21 @@ impl Home {
             ("mysql_cnf", path(&settings.mysql_cnf)),
             ("stor_dir", path(&settings.stor_dir)),
             ("work_dir", path(&settings.work_dir)),
+            ("encrypt_key_file", path(&settings.encrypt_key_file)),
+            ("encrypt_identity_file", path(&settings.encrypt_identity_file)),
             ("compress_threads", settings.compress_threads.map(|count| count.to_string())),
         ] {
             if let Some(value) = value {
                 put(key, value);
             }
         }
-        let compressor = if settings.compress_with == CompressWith::Zstd { "zstd" } else { "gzip" };
-        let engine = serde_json::to_value(settings.engine).unwrap();
+        let word = |value: serde_json::Value| value.as_str().unwrap_or_default().to_owned();
         put("compress", u8::from(settings.compress).to_string());
-        put("compress_with", compressor.to_owned());
-        put("engine", engine.as_str().unwrap().to_owned());
+        put("compress_with", word(serde_json::to_value(settings.compress_with).unwrap()));
+        put("engine", word(serde_json::to_value(settings.engine).unwrap()));
+        put("encrypt", word(serde_json::to_value(settings.encrypt).unwrap()));
+        put("encrypt_recipients", settings.encrypt_recipients.join(","));
+        put("strict_permissions", u8::from(settings.strict_permissions).to_string());
         put("allow_version_mismatch", u8::from(settings.allow_version_mismatch).to_string());
         let directories = settings.engine_dir.iter().map(|path| path.display().to_string());
         put("engine_dir", directories.collect::<Vec<_>>().join(":"));

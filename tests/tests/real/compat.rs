@@ -13,11 +13,9 @@ use xb_catalog::{Catalog, Origin};
 use xb_core::BackupId;
 use xb_engine::{Engine, Surroundings};
 use xb_formats::meta::backup_meta::BackupMeta;
-use xb_pipeline::cancel::CancelToken;
 use xb_pipeline::clock::Clock;
-use xb_pipeline::extract::extract;
-use xb_pipeline::monitor::Silent;
 use xb_sandbox::dataset;
+use xb_tests::files::unpack;
 use xb_tests::home::{Form, Home};
 use xb_tests::{cli, files, server};
 
@@ -94,7 +92,7 @@ fn a_chain_is_planned_through_a_store_of_the_original() {
 fn an_archive_of_the_original_unpacks_to_the_same_files(#[case] place: &str, #[case] name: &str) {
     let into = tempfile::tempdir().unwrap();
     let archive = data("xbs_gz/stor").join(place).join("backup.xbs.gz");
-    extract(&archive, into.path(), None, 2, &Silent, &CancelToken::new()).unwrap();
+    unpack(&archive, into.path(), None);
     let list = fs::read_to_string(data(&format!("xbs_gz/{name}.sha256"))).unwrap();
     let wanted: BTreeMap<String, String> = list
         .lines()
@@ -186,4 +184,65 @@ fn names_grow_also_when_the_clock_is_set_back() {
     assert_eq!(home.backups(), [full.id, first.id, second.id, other.id]);
     let restored = home.restorer(Some(second.id)).restore_set().unwrap();
     assert_eq!(restored.members, [full.id, first.id, second.id]);
+}
+
+/// Stores of the original, one for each form it knows. They stand beside the project, not in it.
+fn original_stores() -> Option<PathBuf> {
+    let stores = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/fixtures/original");
+    stores.is_dir().then_some(stores)
+}
+
+/// An engine of the original's time that notes what it is given to prepare, and claims to have done it.
+fn noting_engine(home: &Home) {
+    files::script(
+        &home.engines().join("innobackupex"),
+        &format!(
+            "if [ \"$1\" = --version ]; then echo 'InnoDB Backup Utility v1.5.1-xtrabackup' >&2; exit 0; fi\n\
+             for word; do case $word in --incremental-dir=*) given=${{word#*=}};; esac; done\n\
+             for data; do :; done\n\
+             note='{}'/$(sed -n 's/^to_lsn = //p' \"${{given:-$data}}/xtrabackup_checkpoints\")\n\
+             [ -e \"$note\" ] || (cd \"${{given:-$data}}\" && find . -type f -exec sha256sum {{}} + > \"$note\")\n\
+             [ -z \"$given\" ] || cp \"$given/xtrabackup_checkpoints\" \"$data\"\n\
+             echo '261122 16:00:01 innobackupex: completed OK!' >&2",
+            home.path().join("notes").display()
+        ),
+    );
+    let beside = "xtrabackup version 2.2.10 based on MySQL server 5.6.22 Linux (x86_64) (revision id: )";
+    files::script(&home.engines().join("xtrabackup"), &format!("echo '{beside}' >&2"));
+    fs::create_dir(home.path().join("notes")).unwrap();
+}
+
+/// The lines of `sha256sum`, by path.
+fn sums(text: &str) -> BTreeMap<String, String> {
+    let lines = text.lines().filter_map(|line| line.split_once("  "));
+    lines.map(|(digest, path)| (path.trim_start_matches("./").to_owned(), digest.to_owned())).collect()
+}
+
+#[rstest]
+fn a_store_of_the_original_is_restored_whatever_its_form(
+    #[values("xbs_gz", "tar_gz", "qp", "xbs_qp", "qp_xbcrypt", "xbs_qp_xbcrypt")] form: &str,
+) {
+    let Some(stores) = original_stores() else {
+        println!("skipped: the original's stores are not beside the project");
+        return;
+    };
+    let source = server::shared();
+    let mut home = Home::new(&source, Form::Gzip);
+    files::copy_tree(&stores.join(form).join("stor"), &home.store());
+    noting_engine(&home);
+    if form.contains("xbcrypt") {
+        home.settings.encrypt_key_file = Some(stores.join("key32"));
+    }
+    let restored = home.restored().display().to_string();
+    cli::run(&home, &["restore-set", "--restore-dir", &restored]).good();
+    let mut seen = 0;
+    for record in home.catalog().records() {
+        let name = record.id().to_string();
+        let wanted = fs::read_to_string(stores.join(form).join(format!("{name}.sha256"))).unwrap();
+        let note = home.path().join("notes").join(record.lsns.unwrap().to.to_string());
+        let found = fs::read_to_string(&note).unwrap();
+        assert_eq!(sums(&found), sums(&wanted), "{name}");
+        seen += sums(&found).len();
+    }
+    assert!(seen > 100, "there is too little in it: {seen}");
 }

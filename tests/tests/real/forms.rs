@@ -6,11 +6,9 @@ use std::time::Duration;
 
 use xb_core::{BackupId, BinlogCoord};
 use xb_engine::BackupReport;
-use xb_pipeline::cancel::CancelToken;
-use xb_pipeline::extract::extract;
-use xb_pipeline::monitor::Silent;
 use xb_pipeline::process::{Invocation, find_program};
 use xb_sandbox::{Server, Writer, dataset, oracle};
+use xb_tests::files::unpack;
 use xb_tests::home::{Form, Home};
 use xb_tests::{cli, files, server};
 
@@ -63,7 +61,7 @@ fn assert_readable_by_the_tools(home: &Home, report: &BackupReport, form: Form) 
     fs::create_dir_all(&ours).unwrap();
     fs::create_dir_all(&theirs).unwrap();
     let digest = report.manifest.objects[0].blake3;
-    extract(&archive, &ours, Some(digest), 2, &Silent, &CancelToken::new()).unwrap();
+    unpack(&archive, &ours, Some(digest));
     let decompressor = if form == Form::Gzip { "gzip" } else { "zstd" };
     let command =
         format!("{decompressor} -dc '{}' | mbstream -x -C '{}'", archive.display(), theirs.display());

@@ -5,6 +5,7 @@
 mod compat;
 mod crash;
 mod dialects;
+mod encryption;
 mod forms;
 mod histories;
 mod refusals;
