@@ -148,7 +148,8 @@ pub fn cat(
 }
 
 fn not_in_order(member: &StreamPath) -> FlowError {
-    let reason = "it is not stored from its beginning to its end, so it cannot be printed; extract it instead";
+    let reason =
+        "it is not stored from its beginning to its end, so it cannot be printed; extract it instead";
     FlowError::Unfit { path: member.to_string(), reason }
 }
 

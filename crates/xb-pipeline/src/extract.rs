@@ -149,7 +149,9 @@ pub fn extract_from(
             return Err(ExtractError::of(archive, error));
         }
     };
-    if let Some((expected, found)) = wanted.digest.zip(read.digest).filter(|(expected, found)| expected != found) {
+    if let Some((expected, found)) =
+        wanted.digest.zip(read.digest).filter(|(expected, found)| expected != found)
+    {
         return Err(ExtractError::Digest { path: archive.to_owned(), expected, found });
     }
     let kept = keeper.finish(wanted.metadata);

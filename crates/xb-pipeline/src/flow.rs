@@ -11,10 +11,10 @@ use xb_formats::xbcrypt::XbcryptError;
 use xb_formats::xbstream::XbstreamError;
 
 use crate::cancel::Cancelled;
+use crate::check::CheckError;
 use crate::fs::FsError;
 use crate::keys::KeyFault;
 use crate::parallel::Flow;
-use crate::check::CheckError;
 
 /// Bytes in a block, as far as there are so many: what is read, compressed or written in one go.
 pub(crate) const BLOCK_BYTES: usize = 1024 * 1024;

@@ -22,7 +22,9 @@ pub enum KeyFault {
     #[error("the key is not the one it was encrypted with")]
     WrongKey,
     /// What comes out is no backup. Older versions of xbcrypt cannot tell why.
-    #[error("what the key gives is no backup: it is not the key it was encrypted with, or the data is damaged")]
+    #[error(
+        "what the key gives is no backup: it is not the key it was encrypted with, or the data is damaged"
+    )]
     Noise,
     /// It is not encrypted although it has the form, and a key was given.
     #[error("it has the form of xbcrypt but is not encrypted; if that is meant to be, read it without a key")]
@@ -34,7 +36,9 @@ pub enum KeyFault {
     #[error("it was encrypted with age for others: none of the identities opens it")]
     WrongIdentity,
     /// It was encrypted by age with a passphrase.
-    #[error("it was encrypted by age with a passphrase, which pyxbackup does not ask for; decrypt it with age")]
+    #[error(
+        "it was encrypted by age with a passphrase, which pyxbackup does not ask for; decrypt it with age"
+    )]
     Passphrase,
 }
 
@@ -92,8 +96,10 @@ pub enum KeyError {
         reason: String,
     },
     /// A recipient cannot be parsed.
-    #[error("{text:?} is no recipient of age, which look like age1..., nor a file of them: {reason}")]
+    #[error("{place}{text:?} is no recipient of age, which look like age1...: {reason}")]
     Recipient {
+        /// The file and the line it stands in, if it does.
+        place: String,
         /// The recipient.
         text: String,
         /// What is wrong.
@@ -113,7 +119,12 @@ pub struct Keys {
 
 impl std::fmt::Debug for Keys {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Keys({} for xbcrypt, {} for age)", usize::from(self.xbcrypt.is_some()), self.identities.len())
+        write!(
+            f,
+            "Keys({} for xbcrypt, {} for age)",
+            usize::from(self.xbcrypt.is_some()),
+            self.identities.len()
+        )
     }
 }
 
@@ -131,7 +142,8 @@ impl Keys {
     pub fn with_identity_file(self, path: &Path) -> Result<Self, KeyError> {
         let refuse = |reason: String| KeyError::Identity { path: path.to_owned(), reason };
         let content = read_key_file(path)?;
-        let file = IdentityFile::from_buffer(BufReader::new(&content[..])).map_err(|e| refuse(e.to_string()))?;
+        let file =
+            IdentityFile::from_buffer(BufReader::new(&content[..])).map_err(|e| refuse(e.to_string()))?;
         let identities = file.into_identities().map_err(|error| refuse(error.to_string()))?;
         if identities.is_empty() {
             return Err(refuse("there is none in it".to_owned()));
@@ -153,7 +165,8 @@ impl Keys {
 /// # Errors
 /// [`KeyError`].
 pub fn read_key(path: &Path, wanted: Option<xbcrypt::Algorithm>) -> Result<Key, KeyError> {
-    let key = Key::new(&read_key_file(path)?).map_err(|source| KeyError::Key { path: path.to_owned(), source })?;
+    let key =
+        Key::new(&read_key_file(path)?).map_err(|source| KeyError::Key { path: path.to_owned(), source })?;
     match wanted {
         Some(wanted) if wanted != key.algorithm() => {
             Err(KeyError::Algorithm { path: path.to_owned(), found: key.algorithm(), wanted })
@@ -168,7 +181,9 @@ pub fn read_key(path: &Path, wanted: Option<xbcrypt::Algorithm>) -> Result<Key, 
 /// [`KeyError::Exposed`]; whether that is one, the caller decides. A file that is not there is not exposed.
 pub fn check_private(path: &Path) -> Result<(), KeyError> {
     match fs::metadata(path) {
-        Ok(meta) if meta.permissions().mode() & 0o077 != 0 => Err(KeyError::Exposed { path: path.to_owned() }),
+        Ok(meta) if meta.permissions().mode() & 0o077 != 0 => {
+            Err(KeyError::Exposed { path: path.to_owned() })
+        }
         _ => Ok(()),
     }
 }
@@ -198,15 +213,9 @@ impl Recipients {
         for entry in entries {
             let entry = entry.as_ref().trim();
             if entry.starts_with("age1") {
-                recipients.push(parse_recipient(entry)?);
-                continue;
-            }
-            let path = Path::new(entry);
-            let text = fs::read_to_string(path)
-                .map_err(|source| KeyError::Read { path: path.to_owned(), source })?;
-            let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
-            for line in lines {
-                recipients.push(parse_recipient(line)?);
+                recipients.push(parse_recipient(entry, String::new)?);
+            } else {
+                read_recipients(Path::new(entry), &mut recipients)?;
             }
         }
         if recipients.is_empty() { Err(KeyError::NoRecipient) } else { Ok(Recipients(Arc::new(recipients))) }
@@ -217,6 +226,24 @@ impl Recipients {
     }
 }
 
-fn parse_recipient(text: &str) -> Result<age::x25519::Recipient, KeyError> {
-    text.parse().map_err(|reason: &str| KeyError::Recipient { text: text.to_owned(), reason: reason.to_owned() })
+/// Reads a file with one recipient a line.
+fn read_recipients(path: &Path, recipients: &mut Vec<age::x25519::Recipient>) -> Result<(), KeyError> {
+    let text = String::from_utf8(read_key_file(path)?).map_err(|error| {
+        let source = io::Error::new(io::ErrorKind::InvalidData, error);
+        KeyError::Read { path: path.to_owned(), source }
+    })?;
+    let lines = (1_u32..).zip(text.lines().map(str::trim));
+    for (number, line) in lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#')) {
+        recipients.push(parse_recipient(line, || format!("{}, line {number}: ", path.display()))?);
+    }
+    Ok(())
+}
+
+fn parse_recipient(text: &str, place: impl FnOnce() -> String) -> Result<age::x25519::Recipient, KeyError> {
+    let refuse = |reason: &str| KeyError::Recipient {
+        place: place(),
+        text: text.to_owned(),
+        reason: reason.to_owned(),
+    };
+    text.parse().map_err(refuse)
 }

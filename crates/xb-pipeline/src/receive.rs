@@ -31,6 +31,7 @@ use crate::sink::tree::TreeSink;
 
 /// Where a backup goes, below the directory of the backup.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one of them in a run, and it holds an expanded key")]
 pub enum Target {
     /// Files, as the server has them.
     Tree,

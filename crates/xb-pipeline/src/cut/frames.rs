@@ -58,7 +58,14 @@ pub(super) struct FrameCutter<F> {
 
 impl<F: Frames> FrameCutter<F> {
     pub(super) fn new(frames: F) -> Self {
-        FrameCutter { frames, held: Vec::new(), offset: 0, in_order: None, first: Bytes::new(), space: Vec::new() }
+        FrameCutter {
+            frames,
+            held: Vec::new(),
+            offset: 0,
+            in_order: None,
+            first: Bytes::new(),
+            space: Vec::new(),
+        }
     }
 
     fn refuse(&self, reason: String) -> FlowError {

@@ -16,7 +16,6 @@ const EXTRA_ONLY: u8 = 0x04;
 const MAGIC: [u8; 3] = [0x1f, 0x8b, 8];
 
 /// Members with our extra field.
-#[derive(Default)]
 pub(super) struct GzipFrames;
 
 impl Frames for GzipFrames {
@@ -65,7 +64,8 @@ fn member_size(mut subfields: &[u8]) -> Option<usize> {
 /// The checksum is looked for where the member ends by its own word: one that says it is longer than it is would
 /// otherwise take what follows with it.
 pub(super) fn expand(inflate: &mut Decompressor, member: &[u8], space: &mut [u8]) -> Result<usize, String> {
-    let extra = member.get(10..FIXED).map_or(0, |length| usize::from(u16::from_le_bytes([length[0], length[1]])));
+    let extra =
+        member.get(10..FIXED).map_or(0, |length| usize::from(u16::from_le_bytes([length[0], length[1]])));
     let trailer = member.len().saturating_sub(GZIP_TRAILER_BYTES);
     let (Some(body), Some(check)) = (member.get(FIXED + extra..trailer), word_at(member, trailer)) else {
         return Err(CUT.to_owned());

@@ -7,8 +7,8 @@ use lz4_flex::block::{decompress_into, decompress_into_with_dict};
 use twox_hash::XxHash32;
 use xb_formats::archive::Layer;
 
-use super::{PART_LIMIT, STEP_BYTES};
 use super::frames::{Frames, InOrder, Scan};
+use super::{PART_LIMIT, STEP_BYTES};
 
 const MAGIC: [u8; 4] = [0x04, 0x22, 0x4d, 0x18];
 /// The frames of user data, which readers pass over, have 16 magics in a row.
@@ -61,7 +61,10 @@ fn read_head(held: &[u8]) -> Result<Head, Result<usize, String>> {
         linked: !has(0x20),
         block_checksums: has(0x10),
         content_checksum: has(0x04),
-        content: fields.get(2..).and_then(|size| size.first_chunk::<8>()).map(|size| u64::from_le_bytes(*size)),
+        content: fields
+            .get(2..)
+            .and_then(|size| size.first_chunk::<8>())
+            .map(|size| u64::from_le_bytes(*size)),
         // 64 KiB, 256 KiB, 1 MiB, 4 MiB.
         max_block: 1 << (8 + 2 * (descriptor >> 4)),
     })

@@ -8,13 +8,15 @@ mod frames;
 mod gzip;
 mod lz4;
 mod packets;
+#[cfg(test)]
+mod tests;
 mod zstd;
 
 use bytes::Bytes;
 use libdeflater::Decompressor;
 use xb_formats::archive::Layer;
-use xb_formats::xbcrypt::{self, Key, Version};
 use xb_formats::qpress;
+use xb_formats::xbcrypt::{self, Key, Version};
 
 use crate::flow::FlowError;
 use crate::keys::KeyFault;
@@ -85,7 +87,7 @@ pub(crate) trait Cutter: Send {
 /// The cutter for a layer that is unpacked part by part; `None` for containers and age.
 pub(crate) fn cutter_for(layer: Layer) -> Option<Box<dyn Cutter>> {
     match layer {
-        Layer::Gzip => Some(Box::new(FrameCutter::new(gzip::GzipFrames::default()))),
+        Layer::Gzip => Some(Box::new(FrameCutter::new(gzip::GzipFrames))),
         Layer::Zstd => Some(Box::new(FrameCutter::new(zstd::ZstdFrames::default()))),
         Layer::Lz4 => Some(Box::new(FrameCutter::new(lz4::Lz4Frames::default()))),
         Layer::Xbcrypt => Some(Box::new(packets::ChunkCutter::new())),

@@ -104,7 +104,7 @@ const SPACE_BYTES: usize = 128 * 1024;
 impl InOrder for Stream {
     fn step(&mut self, input: &mut &[u8], out: &mut Vec<u8>) -> Result<(), String> {
         while out.len() < STEP_BYTES && !(input.is_empty() && self.is_between) {
-            let mut source = InBuffer::around(*input);
+            let mut source = InBuffer::around(input);
             let mut target = OutBuffer::around(&mut self.space[..]);
             let hint = self.decoder.run(&mut source, &mut target).map_err(|error| error.to_string())?;
             let (taken, got) = (source.pos(), target.pos());

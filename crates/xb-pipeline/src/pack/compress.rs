@@ -143,8 +143,8 @@ const LZ4_FLAGS: u8 = 0x6c;
 fn lz4_frame(block: &[u8], output: &mut Vec<u8>) {
     let descriptor = match block.len() {
         ..=0x1_0000 => 0x40,
-        ..=0x4_0000 => 0x50,
-        ..=0x10_0000 => 0x60,
+        0x1_0001..=0x4_0000 => 0x50,
+        0x4_0001..=0x10_0000 => 0x60,
         _ => 0x70,
     };
     output.extend_from_slice(&[0x04, 0x22, 0x4d, 0x18, LZ4_FLAGS, descriptor]);

@@ -32,7 +32,8 @@ pub(crate) fn container<'scope>(
 }
 
 fn out_of_order(path: impl ToString) -> FlowError {
-    let reason = "it is not written from its beginning to its end, which this form cannot hold; extract it instead";
+    let reason =
+        "it is not written from its beginning to its end, which this form cannot hold; extract it instead";
     FlowError::Unfit { path: path.to_string(), reason }
 }
 
@@ -99,10 +100,7 @@ fn fill<W: Write>(
     Ok(())
 }
 
-fn tar<'scope>(
-    scope: &'scope Scope<'scope, '_>,
-    pieces: impl Pieces + 'scope,
-) -> Flow<Bytes, FlowError> {
+fn tar<'scope>(scope: &'scope Scope<'scope, '_>, pieces: impl Pieces + 'scope) -> Flow<Bytes, FlowError> {
     background(scope, move |outflow| {
         let mut builder = Builder::new(OutflowWriter::new(outflow));
         let mut queue = Queue { pieces, ready: Vec::new().into_iter() };
@@ -115,8 +113,14 @@ fn tar<'scope>(
                 Piece::Open { file, path, about } => {
                     let Some(size) = about.size else { return Err(out_of_order(&path)) };
                     let mut header = header(EntryType::Regular, 0o600, size);
-                    let mut content =
-                        Content { queue: &mut queue, file, path: &path, position: 0, size, rest: Bytes::new() };
+                    let mut content = Content {
+                        queue: &mut queue,
+                        file,
+                        path: &path,
+                        position: 0,
+                        size,
+                        rest: Bytes::new(),
+                    };
                     builder.append_data(&mut header, path.as_path(), &mut content)?;
                     content.end()?;
                 }

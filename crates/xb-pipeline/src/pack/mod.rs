@@ -22,6 +22,7 @@ use compress::{BlockCompressor, Compression};
 
 /// How an archive is encrypted.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one of them in a run, and it holds an expanded key")]
 pub enum Encryption {
     /// With xbcrypt, version 3: whoever has the key reads and writes.
     Xbcrypt(Key),

@@ -136,7 +136,8 @@ fn open_age<'scope>(
     blocks: impl Blocks + 'scope,
     keys: Keys,
 ) -> Result<Flow<Bytes, FlowError>, FlowError> {
-    let decryptor = age::Decryptor::new_buffered(io::BufReader::new(BlocksReader::new(blocks))).map_err(age_error)?;
+    let decryptor =
+        age::Decryptor::new_buffered(io::BufReader::new(BlocksReader::new(blocks))).map_err(age_error)?;
     if decryptor.is_scrypt() {
         return Err(KeyFault::Passphrase.into());
     }
@@ -148,10 +149,7 @@ fn open_age<'scope>(
         let mut passed = 0;
         loop {
             let mut block = vec![0; BLOCK_BYTES];
-            let got = read_full(&mut reader, &mut block).map_err(|error| match FlowError::from(error) {
-                FlowError::Read(error) => damaged(passed, &error.to_string()),
-                other => other,
-            })?;
+            let got = read_full(&mut reader, &mut block).map_err(|error| age_io_error(passed, error))?;
             block.truncate(got);
             passed += got as u64;
             if got == 0 || !outflow.give(Bytes::from(block)) {
@@ -165,12 +163,14 @@ fn damaged(offset: u64, reason: &str) -> FlowError {
     FlowError::Layer { layer: Layer::Age, offset, reason: format!("damaged or cut: {reason}") }
 }
 
+/// What comes from the layers around it says so itself; all else is what age has met.
+fn age_io_error(offset: u64, error: io::Error) -> FlowError {
+    error.downcast::<FlowError>().unwrap_or_else(|error| damaged(offset, &error.to_string()))
+}
+
 fn age_error(error: age::DecryptError) -> FlowError {
     match error {
-        age::DecryptError::Io(error) => match FlowError::from(error) {
-            FlowError::Read(error) => damaged(0, &error.to_string()),
-            other => other,
-        },
+        age::DecryptError::Io(error) => age_io_error(0, error),
         age::DecryptError::NoMatchingKeys => KeyFault::WrongIdentity.into(),
         other => damaged(0, &other.to_string()),
     }

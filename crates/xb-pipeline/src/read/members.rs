@@ -8,7 +8,7 @@ use std::collections::{HashMap, VecDeque};
 use std::thread::Scope;
 
 use bytes::{Buf, Bytes};
-use xb_formats::archive::{Layer, MemberLayers, sniff};
+use xb_formats::archive::{Layer, MemberCompression, MemberLayers, sniff};
 use xb_formats::path::StreamPath;
 use xb_formats::xbcrypt::Key;
 
@@ -49,10 +49,19 @@ impl Wrap {
         let (inner, layers) = MemberLayers::split(name);
         let suffix = match self {
             Wrap::Encryption if layers.encrypted => b".xbcrypt".len(),
-            Wrap::Compression if !layers.encrypted && layers.compression.is_some() => name.len() - inner.len(),
+            Wrap::Compression if !layers.encrypted && layers.compression.is_some() => {
+                name.len() - inner.len()
+            }
             _ => return None,
         };
         Some(without_suffix(path, suffix)).filter(|shorter| shorter != path)
+    }
+
+    /// Whether a file of this name has bytes even if nothing is in it. Encryption and frames of nothing are nothing;
+    /// a qpress archive has a head, so one without bytes was lost.
+    fn has_head(self, path: &StreamPath) -> bool {
+        let (_, layers) = MemberLayers::split(path.file_name());
+        self == Wrap::Compression && layers.compression == Some(MemberCompression::Qpress)
     }
 
     /// The cutter for a file with these first bytes.
@@ -143,7 +152,8 @@ impl Unwrapped<'_, '_> {
     fn start(&mut self, backlog: Vec<Piece>) {
         let State::Direct(pieces) = std::mem::replace(&mut self.state, State::Ended) else { return };
         let (key, wrap) = (self.key.take(), self.wrap);
-        let mut cutting = Cutting { pieces, wrap, backlog: backlog.into(), open: HashMap::new(), current: None };
+        let mut cutting =
+            Cutting { pieces, wrap, backlog: backlog.into(), open: HashMap::new(), current: None };
         let make_worker = move || {
             let mut expander = Expander::new(key.clone());
             move |batch: Vec<Cut>| expand(&mut expander, batch)
@@ -281,7 +291,8 @@ impl Cutting<'_> {
                 let known = About { size: about.size.filter(|_| inner.is_none()), decrypted, ..about };
                 if inner.is_some() {
                     let path = path.clone();
-                    let wrapped = Wrapped { path, wrap: self.wrap, about, head: Vec::new(), cutter: None, position: 0 };
+                    let wrapped =
+                        Wrapped { path, wrap: self.wrap, about, head: Vec::new(), cutter: None, position: 0 };
                     self.open.insert(file, wrapped);
                 }
                 let path = inner.unwrap_or(path);
@@ -337,7 +348,8 @@ impl Wrapped {
             None => {
                 let take = (MAGIC_BYTES - self.head.len().min(MAGIC_BYTES)).min(input.len());
                 self.head.extend_from_slice(&input.split_to(take));
-                if self.head.is_empty() || self.head.len() < MAGIC_BYTES && !is_last {
+                let is_there = !self.head.is_empty() || self.wrap.has_head(&self.path);
+                if self.head.len() < MAGIC_BYTES && !(is_last && is_there) {
                     return Ok(None);
                 }
                 self.cutter.insert(self.wrap.cutter(self.about, &self.head)?)

@@ -24,7 +24,8 @@ impl<P, F: FnMut(&StreamPath) -> bool> Selected<P, F> {
     fn keeps(&mut self, piece: &Piece) -> bool {
         match piece {
             Piece::Open { file, path, .. } => {
-                let wanted = if self.as_stored { (self.wanted)(path) } else { (self.wanted)(&unwrapped_path(path)) };
+                let wanted =
+                    if self.as_stored { (self.wanted)(path) } else { (self.wanted)(&unwrapped_path(path)) };
                 if !wanted {
                     self.left_out.insert(*file);
                 }

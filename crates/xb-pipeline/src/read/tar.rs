@@ -130,7 +130,9 @@ impl<B: Blocks> Archive<B> {
             let got = read_full(&mut self.reader, &mut block)?;
             passed += got;
             if block.iter().take(got).any(|byte| *byte != 0) {
-                return Err(self.refuse("something follows its end mark: it is damaged, or more than one archive"));
+                return Err(
+                    self.refuse("something follows its end mark: it is damaged, or more than one archive")
+                );
             }
             if got == 0 && passed < TAR_BLOCK {
                 return Err(self.refuse("it ends inside its end mark; it is incomplete"));
@@ -144,7 +146,8 @@ impl<B: Blocks> Archive<B> {
     /// The content of a header that says more about the next one.
     fn extension(&mut self, size: u64) -> Result<Vec<u8>, FlowError> {
         let length = usize::try_from(size).ok().filter(|_| size <= EXTENSION_LIMIT);
-        let length = length.ok_or_else(|| self.refuse(format!("a name or what belongs to it has {size} bytes")))?;
+        let length =
+            length.ok_or_else(|| self.refuse(format!("a name or what belongs to it has {size} bytes")))?;
         let mut content = vec![0; length.next_multiple_of(TAR_BLOCK)];
         self.fill(&mut content)?;
         content.truncate(length);
@@ -159,7 +162,8 @@ impl<B: Blocks> Archive<B> {
         let add = |sparse: &mut Sparse, entries: &[GnuSparseHeader]| {
             entries.iter().filter(|entry| !entry.is_empty()).try_for_each(|entry| {
                 let read = entry.offset().and_then(|offset| Ok((offset, entry.length()?)));
-                read.map_err(|error| error.to_string()).and_then(|(offset, length)| sparse.add(offset, length))
+                read.map_err(|error| error.to_string())
+                    .and_then(|(offset, length)| sparse.add(offset, length))
             })
         };
         add(&mut sparse, &gnu.sparse).map_err(|reason| self.refuse(reason))?;
@@ -176,7 +180,11 @@ impl<B: Blocks> Archive<B> {
 
     fn fill(&mut self, space: &mut [u8]) -> Result<(), FlowError> {
         let got = read_full(&mut self.reader, space)?;
-        if got == space.len() { Ok(()) } else { Err(self.refuse("it ends inside what this header announces")) }
+        if got == space.len() {
+            Ok(())
+        } else {
+            Err(self.refuse("it ends inside what this header announces"))
+        }
     }
 
     /// Passes over content, and what fills its last block.
@@ -210,7 +218,8 @@ impl<B: Blocks> Archive<B> {
         let mut pieces = vec![Piece::Open { file: number, path: path.clone(), about }];
         for (mut offset, mut left) in sparse.parts() {
             while left > 0 {
-                let mut block = vec![0; usize::try_from(left).map_or(BLOCK_BYTES, |left| left.min(BLOCK_BYTES))];
+                let mut block =
+                    vec![0; usize::try_from(left).map_or(BLOCK_BYTES, |left| left.min(BLOCK_BYTES))];
                 let got = read_full(&mut self.reader, &mut block)?;
                 if got < block.len() {
                     return Err(self.refuse(format!("it ends inside {path}, of which it has {stored} bytes")));

@@ -17,7 +17,9 @@ impl Pax {
                 b"path" => self.path = Some(value.to_owned()),
                 b"size" => self.size = Some(decimal(value).ok_or("the size in its pax header is no number")?),
                 sparse if sparse.starts_with(b"GNU.sparse.") => {
-                    return Err("a file is stored sparse in the way of pax; use tar --format=gnu for that".to_owned());
+                    return Err(
+                        "a file is stored sparse in the way of pax; use tar --format=gnu for that".to_owned()
+                    );
                 }
                 _ => {}
             }
@@ -119,7 +121,14 @@ mod tests {
         let mut pax = Pax::default();
         pax.read(b"12 path=a\nb\n10 size=7\n20 mtime=1350244992\n").unwrap();
         assert_eq!((pax.path.as_deref(), pax.size), (Some(&b"a\nb"[..]), Some(7)));
-        for damaged in [&b"12 path=a"[..], b"path=a\n", b"9 path=a\n", b"99999999999999999999 a=b\n", b"3 \n", b"8 size=\n"] {
+        for damaged in [
+            &b"12 path=a"[..],
+            b"path=a\n",
+            b"8 path=a\n",
+            b"99999999999999999999 a=b\n",
+            b"3 \n",
+            b"8 size=\n",
+        ] {
             assert!(Pax::default().read(damaged).is_err(), "{}", damaged.escape_ascii());
         }
     }
@@ -128,7 +137,9 @@ mod tests {
     fn the_parts_of_a_sparse_file_are_in_order_and_within_it() {
         let mut sparse = Sparse::new(5000);
         sparse.add(512, 512).unwrap();
-        assert!(sparse.add(600, 10).is_err() && sparse.add(4999, 2).is_err() && sparse.add(u64::MAX, 2).is_err());
+        assert!(
+            sparse.add(600, 10).is_err() && sparse.add(4999, 2).is_err() && sparse.add(u64::MAX, 2).is_err()
+        );
         sparse.add(2048, 100).unwrap();
         assert!(sparse.add(3000, 1).is_err(), "behind a part that is no whole block");
         assert!(sparse.check(612).is_ok() && sparse.check(611).is_err());

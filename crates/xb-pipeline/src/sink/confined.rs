@@ -81,7 +81,10 @@ impl Confined {
     }
 
     /// The directory of a path, made if it was not there, and the last component.
-    fn parent<'p>(&mut self, path: &'p StreamPath) -> Result<(std::os::fd::BorrowedFd<'_>, &'p [u8]), FsError> {
+    fn parent<'p>(
+        &mut self,
+        path: &'p StreamPath,
+    ) -> Result<(std::os::fd::BorrowedFd<'_>, &'p [u8]), FsError> {
         let name = path.file_name();
         let directory = path.as_bytes().strip_suffix(name).unwrap_or_default();
         let directory = directory.strip_suffix(b"/").unwrap_or_default();
@@ -112,11 +115,12 @@ impl Confined {
                 Ok(()) | Err(Errno::EXIST) => {}
                 Err(errno) => return Err(on("create directory", &shown())(errno)),
             }
-            let next = rustix::fs::openat(at, component, DIRECTORY, Mode::empty()).map_err(|errno| match errno {
-                // Both can be the answer for a link that was not followed.
-                Errno::LOOP | Errno::NOTDIR => not_a_directory(&shown()),
-                errno => on("open directory", &shown())(errno),
-            })?;
+            let next =
+                rustix::fs::openat(at, component, DIRECTORY, Mode::empty()).map_err(|errno| match errno {
+                    // Both can be the answer for a link that was not followed.
+                    Errno::LOOP | Errno::NOTDIR => not_a_directory(&shown()),
+                    errno => on("open directory", &shown())(errno),
+                })?;
             current = Some(next);
         }
         current.ok_or_else(|| not_a_directory(&self.path))
