@@ -80,23 +80,40 @@ fn a_file_with_features_to_come_stops_only_those_who_take_backups(#[case] comman
 
 #[test]
 fn a_backup_with_features_to_come_is_refused_with_all_of_them() {
-    let path = data("qpress-encrypted.cnf");
+    let (_dir, path) = config("a.cnf", "apply_log = 1\nremote_host = other\n");
     let line = |number: usize, rest: &str| format!("pyxbackup: error: {path}:{number}: {rest}\n");
     pyxbackup(&["-f", &path, "full"])
         .assert()
         .code(128)
         .stdout("")
         .stderr(predicate::str::contains(line(
-            10,
-            "compress_with = qpress: compression with qpress is not in this version",
-        )))
-        .stderr(predicate::str::contains(line(
-            11,
+            2,
             "apply_log = 1: keeping a prepared copy of every backup is not in this version",
         )))
         .stderr(predicate::str::contains("  hint: remove the line or set apply_log = 0\n"))
-        .stderr(predicate::str::contains(line(12, "encrypt = AES256: encryption is not in this version")))
-        .stderr(predicate::str::contains("encrypt_key_file"));
+        .stderr(predicate::str::contains(line(
+            3,
+            "remote_host = other: sending backups to another host is not in this version",
+        )));
+}
+
+#[test]
+fn of_a_file_with_qpress_and_encryption_only_the_rest_is_refused() {
+    let path = data("qpress-encrypted.cnf");
+    pyxbackup(&["-f", &path, "full"])
+        .assert()
+        .code(128)
+        .stderr(predicate::str::starts_with(format!("pyxbackup: error: {path}:11: apply_log = 1: ")))
+        .stderr(predicate::str::contains("error:").count(1));
+}
+
+#[test]
+fn archives_need_no_store_and_no_server() {
+    let (_dir, path) = config("a.cnf", "encrypt_key_file = /nonexistent\n");
+    pyxbackup(&["-f", &path, "archive", "list", "/nonexistent.xbs"])
+        .assert()
+        .code(128)
+        .stderr(predicate::str::starts_with("pyxbackup: error: cannot open /nonexistent.xbs: "));
 }
 
 #[test]

@@ -105,7 +105,7 @@ pub enum EngineError {
     #[error("{source}")]
     Archive {
         /// What went wrong.
-        source: ExtractError,
+        source: Box<ExtractError>,
         /// The directory in which files are left that were complete by then.
         left_in: Option<PathBuf>,
     },
@@ -185,7 +185,8 @@ impl EngineError {
                 ErrorClass::Transient
             }
             EngineError::Backup { source, said } => said.known.map_or(source.class(), KnownFailure::class),
-            EngineError::Extract { source, .. } | EngineError::Archive { source, .. } => source.class(),
+            EngineError::Extract { source, .. } => source.class(),
+            EngineError::Archive { source, .. } => source.class(),
             EngineError::Server(ServerError::Client(error)) => error.class(),
             _ => ErrorClass::Permanent,
         }
@@ -197,8 +198,11 @@ impl EngineError {
         match self {
             EngineError::Cancelled(cancelled)
             | EngineError::Backup { source: ReceiveError::Cancelled(cancelled), .. }
-            | EngineError::Extract { source: ExtractError::Cancelled(cancelled), .. }
-            | EngineError::Archive { source: ExtractError::Cancelled(cancelled), .. } => Some(*cancelled),
+            | EngineError::Extract { source: ExtractError::Cancelled(cancelled), .. } => Some(*cancelled),
+            EngineError::Archive { source, .. } => match &**source {
+                ExtractError::Cancelled(cancelled) => Some(*cancelled),
+                _ => None,
+            },
             _ => None,
         }
     }

@@ -21,28 +21,10 @@ const ARCHIVE_OPTIONS: &str = "Archives";
 /// A command on an archive by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ArchiveCommand {
-    List {
-        file: PathBuf,
-        patterns: Vec<String>,
-        as_stored: bool,
-        format: MembersFormat,
-    },
-    Cat {
-        file: PathBuf,
-        member: OsString,
-        as_stored: bool,
-    },
-    Extract {
-        file: PathBuf,
-        into: PathBuf,
-        patterns: Vec<String>,
-        as_stored: bool,
-    },
-    Convert {
-        from: PathBuf,
-        to: PathBuf,
-        encrypt_members: bool,
-    },
+    List { file: PathBuf, patterns: Vec<String>, as_stored: bool, format: MembersFormat },
+    Cat { file: PathBuf, member: OsString, as_stored: bool },
+    Extract { file: PathBuf, into: PathBuf, patterns: Vec<String>, as_stored: bool },
+    Convert { from: PathBuf, to: PathBuf, encrypt_members: bool },
 }
 
 impl ArchiveCommand {
@@ -91,8 +73,11 @@ pub(super) fn args(task: Task) -> Vec<Arg> {
         Task::ArchiveConvert => {
             let from = path(FILE, "FILE", "an archive of any form, or a directory");
             let to = path(TARGET, "TO", "the archive to make; the end of its name says the form");
-            let members =
-                flag(ENCRYPT_MEMBERS, "encrypt-members", "encrypt each file in a .xbs.qp.xbcrypt, not the whole");
+            let members = flag(
+                ENCRYPT_MEMBERS,
+                "encrypt-members",
+                "encrypt each file in a .xbs.qp.xbcrypt, not the whole",
+            );
             vec![from, to, members]
         }
         _ => Vec::new(),

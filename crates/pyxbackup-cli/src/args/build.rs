@@ -68,8 +68,11 @@ pub(super) fn command(detail: Detail) -> Command {
     }
     let about_config = "Show the settings and where each comes from (config show)";
     let about_archive = "Work on any archive by itself: list, cat, extract, convert";
-    top.subcommand(of_group("config", about_config, detail))
-        .subcommand(of_group("archive", about_archive, detail))
+    top.subcommand(of_group("config", about_config, detail)).subcommand(of_group(
+        "archive",
+        about_archive,
+        detail,
+    ))
 }
 
 /// The command in front of commands of two words.

@@ -289,7 +289,8 @@ fn commands_on_archives_take_files_and_patterns() {
     assert_eq!(archive(&["list", "a.xbs"]), list("a.xbs", &[], false, MembersFormat::Table));
     let lines = archive(&["list", "-", "a*", "b", "--as-stored", "--format=lines"]);
     assert_eq!(lines, list("-", &["a*", "b"], true, MembersFormat::Lines));
-    for args in [["list", "a.xbs", "--json"], ["list", "a.xbs", "--format=json"], ["--json", "list", "a.xbs"]] {
+    for args in [["list", "a.xbs", "--json"], ["list", "a.xbs", "--format=json"], ["--json", "list", "a.xbs"]]
+    {
         assert_eq!(archive(&args), list("a.xbs", &[], false, MembersFormat::Json), "{args:?}");
     }
     let cat = ArchiveCommand::Cat { file: "a.xbs".into(), member: "x/y".into(), as_stored: false };

@@ -22,8 +22,7 @@ pub(super) fn run(call: &Call, command: ArchiveCommand, out: &mut dyn Write) -> 
     match command {
         ArchiveCommand::List { file, patterns, as_stored, format } => {
             let (input, wanted) = (input(file)?, ArchiveSelection { patterns, as_stored });
-            let report =
-                wire::heard(call, Aloud::Brief, |engine| Ok(engine.archive_list(input, &wanted)?))?;
+            let report = wire::heard(call, Aloud::Brief, |engine| Ok(engine.archive_list(input, &wanted)?))?;
             let text = match format {
                 MembersFormat::Table => render::archive::table(&report),
                 MembersFormat::Lines => render::archive::lines(&report),
@@ -43,9 +42,10 @@ pub(super) fn run(call: &Call, command: ArchiveCommand, out: &mut dyn Write) -> 
         }
         ArchiveCommand::Extract { file, into, patterns, as_stored } => {
             let (input, wanted) = (input(file)?, ArchiveSelection { patterns, as_stored });
-            let report = wire::heard(call, Aloud::Usual, |engine| {
-                Ok(engine.archive_extract(input, &into, &wanted)?)
-            })?;
+            // It ends in command lines that may be run elsewhere.
+            let into = std::path::absolute(&into).unwrap_or(into);
+            let report =
+                wire::heard(call, Aloud::Usual, |engine| Ok(engine.archive_extract(input, &into, &wanted)?))?;
             print(out, &extracted(call, &report)?)
         }
         ArchiveCommand::Convert { from, to, encrypt_members } => {
@@ -78,11 +78,10 @@ fn input(file: PathBuf) -> Result<ArchiveInput, CliError> {
 
 /// That standard output took no more is no fault of the archive.
 fn printing_failed(error: EngineError) -> CliError {
-    match error {
-        EngineError::Archive {
-            source: ExtractError::Archive { source: FlowError::Write(error), .. }, ..
-        } => CliError::Output(error),
-        error => error.into(),
+    let EngineError::Archive { source, left_in } = error else { return error.into() };
+    match *source {
+        ExtractError::Archive { source: FlowError::Write(error), .. } => CliError::Output(error),
+        source => EngineError::Archive { source: Box::new(source), left_in }.into(),
     }
 }
 

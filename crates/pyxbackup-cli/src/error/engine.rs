@@ -332,12 +332,18 @@ pub(super) fn of_key_fault(fault: &KeyFault) -> &'static str {
 /// What to do about a key file that is of no use.
 pub(super) fn of_key(error: &KeyError) -> String {
     match error {
-        KeyError::Read { path, .. } => format!("see whether {} is the right path, and readable", path.display()),
+        KeyError::Read { path, .. } => {
+            format!("see whether {} is the right path, and readable", path.display())
+        }
         KeyError::Exposed { path } => format!("chmod go= {}", path.display()),
         KeyError::Key { .. } => "a key file holds 16, 24 or 32 bytes and nothing else, no newline".to_owned(),
-        KeyError::Algorithm { .. } => "set encrypt to what the key is for, or name another key file".to_owned(),
+        KeyError::Algorithm { .. } => {
+            "set encrypt to what the key is for, or name another key file".to_owned()
+        }
         KeyError::Identity { .. } => "name a file as `age-keygen -o FILE` writes it".to_owned(),
-        KeyError::Recipient { .. } => "`age-keygen -y IDENTITY-FILE` prints the recipient of an identity".to_owned(),
+        KeyError::Recipient { .. } => {
+            "`age-keygen -y IDENTITY-FILE` prints the recipient of an identity".to_owned()
+        }
         KeyError::NoRecipient => "set encrypt_recipients".to_owned(),
     }
 }

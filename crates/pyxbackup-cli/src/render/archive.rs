@@ -51,8 +51,7 @@ fn count(files: u64) -> String {
 /// What was unpacked, and what to do next.
 pub(crate) fn extracted(report: &ArchiveExtracted) -> String {
     let ArchiveExtracted { archive, directory, layers, files, size_bytes, next_steps } = report;
-    let steps: String =
-        next_steps.iter().enumerate().map(|(index, next)| step(index + 1, next)).collect();
+    let steps: String = next_steps.iter().enumerate().map(|(index, next)| step(index + 1, next)).collect();
     let next = if steps.is_empty() { steps } else { format!("\nNext:\n{steps}") };
     format!(
         "extracted {} to {}\n  {}, {}\n  from {}\n{next}",

@@ -26,7 +26,7 @@ use crate::error::EngineError;
 use crate::report::{ArchiveConverted, ArchiveExtracted, ArchiveListing};
 use form::{Form, conversion, form_of};
 use input::{Opened, archives_in};
-use selection::{Nearest, Selection, without_packing};
+use selection::{Nearest, Selection};
 
 pub use input::ArchiveInput;
 pub use refusal::ArchiveRefusal;
@@ -34,8 +34,8 @@ pub use refusal::ArchiveRefusal;
 /// Which files of an archive, and in which form. The default is all of them, unpacked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ArchiveSelection {
-    /// Paths, directories and globs, on the path a file has once it is unpacked. `*` does not cross `/`; what
-    /// names a directory means all below it. None: everything.
+    /// Paths, directories and globs, on the path a file has once it is unpacked; with `as_stored` also on the
+    /// one it is stored under. `*` does not cross `/`; what names a directory means all below it. None: everything.
     pub patterns: Vec<String>,
     /// Leaves files that are packed one by one as they are.
     pub as_stored: bool,
@@ -80,10 +80,8 @@ pub(crate) fn cat(
     out: &mut dyn Write,
 ) -> Result<u64, EngineError> {
     let shown = String::from_utf8_lossy(member).into_owned();
-    let path = if as_stored { without_packing(&shown).as_bytes() } else { member };
-    let path = StreamPath::new(path)
+    let path = StreamPath::new(member)
         .map_err(|error| ArchiveRefusal::MemberPath { member: shown.clone(), reason: error.to_string() })?;
-    let again = input.path().map(Path::to_owned);
     let opened = Opened::new(input, context.cancel())?;
     let keys = keys(context)?;
     let options = read_options(context, &keys, &**context.monitor());
@@ -91,7 +89,8 @@ pub(crate) fn cat(
     match pipeline::cat(opened.reader, &opened.name, &path, as_stored, out, &options) {
         Ok(bytes) => Ok(bytes),
         Err(ExtractError::Archive { source: FlowError::NoMember { path }, .. }) => {
-            let nearest = again.map(|again| nearest_members(context, &again, &keys, &shown));
+            let nearest =
+                opened.again.map(|again| nearest_members(context, &again, &keys, &shown, as_stored));
             let (archive, nearest) = (opened.name, nearest.unwrap_or_default());
             Err(ArchiveRefusal::NoMember { archive, member: path, nearest }.into())
         }
@@ -101,7 +100,13 @@ pub(crate) fn cat(
 
 /// The paths of an archive that are most like one that is not there. Takes reading it once more, but nothing in it
 /// is unpacked for that.
-fn nearest_members(context: &Context, archive: &Path, keys: &Keys, wanted: &str) -> Vec<String> {
+fn nearest_members(
+    context: &Context,
+    archive: &Path,
+    keys: &Keys,
+    wanted: &str,
+    as_stored: bool,
+) -> Vec<String> {
     let nearest = std::sync::Mutex::new(Nearest::new(wanted));
     let consider = |path: &StreamPath| {
         if let Ok(mut nearest) = nearest.lock() {
@@ -109,7 +114,7 @@ fn nearest_members(context: &Context, archive: &Path, keys: &Keys, wanted: &str)
         }
         false
     };
-    let wanted = Wanted { files: Some(&consider), as_stored: true, ..Wanted::default() };
+    let wanted = Wanted { files: Some(&consider), as_stored, ..Wanted::default() };
     let opened = Opened::new(ArchiveInput::File(archive.to_owned()), context.cancel());
     // It is another error that is told.
     let _ = opened
@@ -124,12 +129,11 @@ pub(crate) fn extract(
     wanted: &ArchiveSelection,
 ) -> Result<ArchiveExtracted, EngineError> {
     let selection = Selection::new(&wanted.patterns, wanted.as_stored)?;
-    let again = input.path().map(Path::to_owned);
     let opened = Opened::new(input, context.cancel())?;
     let keys = keys(context)?;
-    if let Some(archive) = again.filter(|_| selection.is_all() && !wanted.as_stored) {
+    if let Some(archive) = opened.again.as_ref().filter(|_| selection.is_all() && !wanted.as_stored) {
         // What can be known to fail is found before anything is made.
-        probe(&archive, &read_options(context, &keys, &Silent))
+        probe(archive, &read_options(context, &keys, &Silent))
             .map_err(|error| failed(context, error, None))?;
     }
     let archive = opened.name.clone();
@@ -143,9 +147,13 @@ pub(crate) fn extract(
     let extracted = unpack(context, opened, &target, &pipeline_wanted, &keys, &archive.display().to_string());
     let extracted = match extracted {
         Ok(extracted) => extracted,
-        // What stood before the damage may be all there is left of a server.
-        Err(error @ ExtractError::Archive { .. }) => return Err(failed(context, error, target.keep_files())),
-        Err(error) => return Err(failed(context, error, target.give_up())),
+        Err(error) => {
+            let source = told_to_stop(context, error);
+            // What stood before the damage may be all there is left of a server.
+            let is_damaged = matches!(source, ExtractError::Archive { .. });
+            let left_in = if is_damaged { target.keep_files() } else { target.give_up() };
+            return Err(EngineError::Archive { source: Box::new(source), left_in });
+        }
     };
     let is_all = selection.is_all();
     let left_in = target.keep_files();
@@ -314,13 +322,17 @@ fn read_options<'a>(context: &'a Context, keys: &'a Keys, monitor: &'a dyn Monit
     ReadOptions { keys, threads: context.compress_threads(), monitor, cancel: context.cancel() }
 }
 
-fn failed(context: &Context, source: ExtractError, left_in: Option<PathBuf>) -> EngineError {
-    // A read that was ended because of a stop signal fails like any other.
-    let stopped = match &source {
+fn failed(context: &Context, error: ExtractError, left_in: Option<PathBuf>) -> EngineError {
+    EngineError::Archive { source: Box::new(told_to_stop(context, error)), left_in }
+}
+
+/// A read that was ended because of a stop signal fails like any other.
+fn told_to_stop(context: &Context, error: ExtractError) -> ExtractError {
+    let stopped = match &error {
         ExtractError::Archive { source: FlowError::Read(_), .. } => context.cancel().check().err(),
         _ => None,
     };
-    EngineError::Archive { source: stopped.map_or(source, ExtractError::Cancelled), left_in }
+    stopped.map_or(error, ExtractError::Cancelled)
 }
 
 fn words(layers: &[Layer]) -> Vec<String> {

@@ -2,9 +2,11 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::OFlags;
 use xb_formats::archive::Archive;
 use xb_pipeline::FlowError;
 use xb_pipeline::cancel::CancelToken;
@@ -39,7 +41,7 @@ impl ArchiveInput {
         }
     }
 
-    /// The file, if it has a name by which it can be opened again.
+    /// The file or directory, if it has a name.
     pub(super) fn path(&self) -> Option<&Path> {
         match self {
             ArchiveInput::File(path) => Some(path),
@@ -54,14 +56,17 @@ pub(super) struct Opened {
     pub(super) reader: Interruptible,
     /// Its length in bytes, where it is an ordinary file.
     pub(super) bytes: Option<u64>,
+    /// Where it can be opened again and gives the same: a pipe with a name cannot.
+    pub(super) again: Option<PathBuf>,
 }
 
 impl Opened {
     /// Opens an archive. A directory is none.
     pub(super) fn new(input: ArchiveInput, cancel: &CancelToken) -> Result<Self, EngineError> {
         let name = input.name().to_owned();
+        let path = input.path().map(Path::to_owned);
         let file = match input {
-            ArchiveInput::File(path) => File::open(&path).map_err(FsError::on("open", &path))?,
+            ArchiveInput::File(path) => open(&path).map_err(FsError::on("open", &path))?,
             ArchiveInput::Stream { stream, .. } => stream,
         };
         let meta = file.metadata().map_err(FsError::on("examine", &name))?;
@@ -69,8 +74,16 @@ impl Opened {
             return Err(ArchiveRefusal::Directory { archives: archives_in(&name), path: name }.into());
         }
         let bytes = meta.is_file().then_some(meta.len());
-        Ok(Opened { name, reader: Interruptible { file, cancel: cancel.clone() }, bytes })
+        let again = path.filter(|_| meta.is_file());
+        Ok(Opened { name, reader: Interruptible { file, cancel: cancel.clone() }, bytes, again })
     }
+}
+
+/// Opens a file without waiting: a named pipe may have to wait for its writer, and that is done where a stop signal
+/// is looked at.
+fn open(path: &Path) -> io::Result<File> {
+    let flags = i32::try_from(OFlags::NONBLOCK.bits()).map_err(io::Error::other)?;
+    File::options().read(true).custom_flags(flags).open(path)
 }
 
 /// The archives of backups that lie directly in a directory.
@@ -97,7 +110,10 @@ impl Read for Interruptible {
             let mut waiting = [PollFd::new(&self.file, PollFlags::IN)];
             match poll(&mut waiting, Some(&PATIENCE)) {
                 Ok(0) | Err(rustix::io::Errno::INTR) => {}
-                Ok(_) => return self.file.read(buffer),
+                Ok(_) => match self.file.read(buffer) {
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    other => return other,
+                },
                 Err(errno) => return Err(errno.into()),
             }
         }

@@ -18,7 +18,11 @@ const PROPOSED: usize = 3;
 const LIKENESS: f64 = 0.75;
 
 /// The patterns of a run.
-pub(super) struct Selection(Vec<Pattern>);
+pub(super) struct Selection {
+    patterns: Vec<Pattern>,
+    /// Whether paths come as they are stored, with the suffixes of packed files.
+    as_stored: bool,
+}
 
 struct Pattern {
     text: String,
@@ -30,27 +34,36 @@ struct Pattern {
 }
 
 impl Selection {
-    /// Reads patterns; none at all mean every file. `as_stored`: names may have the suffixes of packed files.
+    /// Reads patterns; none at all mean every file. `as_stored`: paths come with the suffixes of packed files,
+    /// and are meant with and without them.
     pub(super) fn new(patterns: &[String], as_stored: bool) -> Result<Self, ArchiveRefusal> {
-        patterns.iter().map(|text| Pattern::new(text, as_stored)).collect::<Result<_, _>>().map(Selection)
+        let patterns = patterns.iter().map(|text| Pattern::new(text)).collect::<Result<_, _>>()?;
+        Ok(Selection { patterns, as_stored })
     }
 
     /// Whether everything is wanted.
     pub(super) fn is_all(&self) -> bool {
-        self.0.is_empty()
+        self.patterns.is_empty()
     }
 
     /// Whether a file or directory is wanted, or one that it is in.
     pub(super) fn wants(&self, path: &StreamPath) -> bool {
+        let stored = path.as_bytes();
+        let forms = [stored, if self.as_stored { without_packing(stored) } else { stored }];
         // Every pattern is asked, so that each knows whether it meant anything.
-        self.0.iter().filter(|pattern| pattern.meets(path)).count() > 0
+        let is_met = |pattern: &&Pattern| {
+            let is_met = forms.iter().any(|form| pattern.means(form));
+            pattern.note(is_met, path);
+            is_met
+        };
+        self.patterns.iter().filter(is_met).count() > 0
     }
 
     /// Refuses when there are patterns that meant nothing. `left_in`: where the others were written to.
     pub(super) fn check(self, archive: &Path, left_in: Option<&Path>) -> Result<(), ArchiveRefusal> {
         let is_alone = |pattern: &Pattern| !pattern.met.load(Ordering::Relaxed);
-        let others = self.0.iter().any(|pattern| !is_alone(pattern));
-        let alone: Vec<Pattern> = self.0.into_iter().filter(is_alone).collect();
+        let others = self.patterns.iter().any(|pattern| !is_alone(pattern));
+        let alone: Vec<Pattern> = self.patterns.into_iter().filter(is_alone).collect();
         if alone.is_empty() {
             return Ok(());
         }
@@ -65,7 +78,7 @@ impl Selection {
 }
 
 impl Pattern {
-    fn new(text: &str, as_stored: bool) -> Result<Self, ArchiveRefusal> {
+    fn new(text: &str) -> Result<Self, ArchiveRefusal> {
         let refuse = |reason: String| ArchiveRefusal::Pattern { pattern: text.to_owned(), reason };
         let mut literal = text.trim_end_matches('/');
         while let Some(rest) = literal.strip_prefix("./") {
@@ -74,10 +87,6 @@ impl Pattern {
         if literal.is_empty() {
             return Err(refuse("it is empty".to_owned()));
         }
-        let is_glob = literal.contains(['*', '?', '[', '{', '\\']);
-        if as_stored && !is_glob {
-            literal = without_packing(literal);
-        }
         let glob = GlobBuilder::new(literal).literal_separator(true).backslash_escape(true).build();
         let glob = glob.map_err(|error| refuse(error.kind().to_string()))?.compile_matcher();
         let nearest = Mutex::new(Nearest::new(literal));
@@ -85,26 +94,29 @@ impl Pattern {
         Ok(Pattern { text, literal, glob, met: AtomicBool::new(false), nearest })
     }
 
-    fn meets(&self, path: &StreamPath) -> bool {
-        let bytes = path.as_bytes();
+    /// Whether it means a path or a directory that this is in.
+    fn means(&self, bytes: &[u8]) -> bool {
         let slashes = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| at);
         let mut prefixes = slashes.chain([bytes.len()]).filter_map(|end| bytes.get(..end));
-        let meets = prefixes.any(|prefix| {
+        prefixes.any(|prefix| {
             prefix == self.literal.as_bytes() || self.glob.is_match(Path::new(OsStr::from_bytes(prefix)))
-        });
-        if meets {
+        })
+    }
+
+    /// Keeps in mind that it meant something, or else what it might have meant.
+    fn note(&self, is_met: bool, path: &StreamPath) {
+        if is_met {
             self.met.store(true, Ordering::Relaxed);
         } else if !self.met.load(Ordering::Relaxed) {
             self.nearest.lock().unwrap_or_else(PoisonError::into_inner).consider(&path.to_string());
         }
-        meets
     }
 }
 
 /// A path without the suffixes of a file that is packed by itself.
-pub(super) fn without_packing(path: &str) -> &str {
-    let name = path.rsplit('/').next().unwrap_or(path);
-    let (inner, _) = MemberLayers::split(name.as_bytes());
+fn without_packing(path: &[u8]) -> &[u8] {
+    let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or(path);
+    let (inner, _) = MemberLayers::split(name);
     let cut = path.len() - (name.len() - inner.len());
     path.get(..cut).filter(|_| !inner.is_empty()).unwrap_or(path)
 }
@@ -188,10 +200,14 @@ mod tests {
     }
 
     #[test]
-    fn a_path_as_it_is_stored_is_understood_where_files_are_left_so() {
-        assert_eq!(taken(&selection(&["shop/orders.ibd.qp.xbcrypt"], true)), ["shop/orders.ibd"]);
-        assert!(taken(&selection(&["shop/orders.ibd.qp"], false)).is_empty());
-        assert_eq!(without_packing("a/.qp"), "a/.qp");
+    fn where_files_are_left_as_they_are_both_their_paths_are_understood() {
+        let stored = StreamPath::new(b"shop/orders.ibd.qp.xbcrypt").unwrap();
+        for pattern in ["shop/orders.ibd.qp.xbcrypt", "shop/orders.ibd", "shop/*.ibd", "shop/*.qp.*", "shop"]
+        {
+            assert!(selection(&[pattern], true).wants(&stored), "{pattern}");
+        }
+        assert!(!selection(&["shop/orders.ibd"], false).wants(&stored));
+        assert_eq!(without_packing(b"a/.qp"), b"a/.qp");
     }
 
     #[test]
