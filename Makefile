@@ -1,8 +1,9 @@
 # The two commands: `make demo` shows it, `make test` proves it. `make bench` measures.
+# `make fuzz` searches for inputs the codecs do not stand.
 CARGO ?= cargo
 export PATH := $(CURDIR)/target/tools/bin:$(PATH):/usr/sbin:/sbin
 
-.PHONY: demo test bench
+.PHONY: demo test bench fuzz
 
 demo:
 	@scripts/install-deps --for demo
@@ -21,3 +22,7 @@ bench:
 	@scripts/install-deps --for bench
 	$(CARGO) build --release --quiet -p pyxbackup-cli -p xtask
 	@target/release/xtask bench
+
+fuzz:
+	@scripts/install-deps --for fuzz
+	@CARGO="$(CARGO)" scripts/fuzz

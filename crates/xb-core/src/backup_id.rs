@@ -7,8 +7,10 @@ use chrono::{NaiveDateTime, TimeDelta};
 use serde::{Deserialize, Serialize};
 
 const FORMAT: &str = "%Y_%m_%d-%H_%M_%S";
-/// Every name has this many bytes; chrono alone would also accept missing zeros.
+/// Every name has this many bytes.
 const LENGTH: usize = 19;
+/// What chrono counts in a leap second above the fraction, in nanoseconds.
+const LEAP: u32 = 1_000_000_000;
 
 /// The name of a backup. Names of one store grow strictly, so their order is the order of the backups,
 /// also where the clock was set back ([`BackupId::after`]).
@@ -20,8 +22,8 @@ impl BackupId {
     /// The name of a backup that began at this local time (whole seconds).
     #[must_use]
     pub fn at(local: NaiveDateTime) -> Self {
-        let fraction = i64::from(local.and_utc().timestamp_subsec_nanos());
-        BackupId(local - TimeDelta::nanoseconds(fraction))
+        let fraction = local.and_utc().timestamp_subsec_nanos() % LEAP;
+        BackupId(local - TimeDelta::nanoseconds(i64::from(fraction)))
     }
 
     /// The name for a backup that begins at `local` in a store whose newest name is `newest`: the time
@@ -60,11 +62,10 @@ impl FromStr for BackupId {
     type Err = ParseBackupIdError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let wrong = || ParseBackupIdError { text: text.to_owned() };
-        if text.len() != LENGTH {
-            return Err(wrong());
-        }
-        NaiveDateTime::parse_from_str(text, FORMAT).map(BackupId).map_err(|_| wrong())
+        // chrono alone would also accept missing zeros, spaces in their place, and a sign before the year.
+        let id = NaiveDateTime::parse_from_str(text, FORMAT).ok().map(BackupId);
+        let id = id.filter(|id| text.len() == LENGTH && id.to_string() == text);
+        id.ok_or_else(|| ParseBackupIdError { text: text.to_owned() })
     }
 }
 
@@ -119,10 +120,23 @@ mod tests {
 
     #[test]
     fn a_name_reads_back_as_it_was_written() {
-        assert_eq!(id("2026_11_22-14_28_07").to_string(), "2026_11_22-14_28_07");
-        for text in
-            ["2026_11_22-14_28_7", "2026_13_22-14_28_07", "2026_02_30-00_00_00", "P_2026_11_22-14_28", ""]
-        {
+        for text in ["2026_11_22-14_28_07", "2016_12_31-23_59_60"] {
+            assert_eq!(id(text).to_string(), text);
+            assert_eq!(BackupId::at(id(text).local_time()), id(text));
+        }
+        for text in [
+            "2026_11_22-14_28_7",
+            "2026_13_22-14_28_07",
+            "2026_02_30-00_00_00",
+            "P_2026_11_22-14_28",
+            "-026_11_22-14_28_17",
+            "+026_11_22-14_28_17",
+            "-0026_11_22-14_28_17",
+            "+12026_11_22-14_28_17",
+            "2026_ 1_22-14_28_07",
+            " 026_11_22-14_28_07",
+            "",
+        ] {
             assert!(text.parse::<BackupId>().is_err(), "{text:?}");
         }
     }

@@ -77,6 +77,16 @@ fn logs_of_real_runs_tell_success_position_and_checkpoint() {
     }
 }
 
+#[test]
+fn a_time_in_another_shape_is_not_taken_for_the_time_it_resembles() {
+    let meta = |time: &str| format!("backup = 2026_11_22-14_28_13\ntype = full\nend_backup = {time}\n");
+    for time in ["-026_11_22-14_28_17", "2026_11_22-14_ 8_17"] {
+        assert!(BackupMeta::parse(&meta(time)).is_err(), "{time}");
+    }
+    let leap = BackupMeta::parse(&meta("2016_12_31-23_59_60")).unwrap();
+    assert_eq!(BackupMeta::parse(&leap.render()), Ok(leap));
+}
+
 proptest::proptest! {
     #[test]
     fn no_text_makes_a_parser_panic(
