@@ -235,6 +235,9 @@ const TAR_MARK: &[u8] = b"ustar";
 /// Tells the outermost layer of a file by its first bytes.
 #[must_use]
 pub fn sniff(first_bytes: &[u8]) -> Option<Layer> {
+    if let Some(behind) = behind_user_data(first_bytes) {
+        return sniff(behind).filter(|layer| matches!(layer, Layer::Zstd | Layer::Lz4));
+    }
     let marks: [(&[u8], Layer); 7] = [
         (b"\x1f\x8b", Layer::Gzip),
         (b"\x28\xb5\x2f\xfd", Layer::Zstd),
@@ -247,6 +250,16 @@ pub fn sniff(first_bytes: &[u8]) -> Option<Layer> {
     let found = marks.into_iter().find(|(mark, _)| first_bytes.starts_with(mark)).map(|(_, layer)| layer);
     let is_tar = || first_bytes.get(TAR_MARK_AT..).is_some_and(|rest| rest.starts_with(TAR_MARK));
     found.or_else(|| is_tar().then_some(Layer::Tar))
+}
+
+/// What stands behind a frame of user data, which Zstandard and LZ4 have in common (RFC 8878 section 3.1.2):
+/// pzstd begins with one. `None` when there is none, or it is longer than what was read.
+fn behind_user_data(first_bytes: &[u8]) -> Option<&[u8]> {
+    let (head, rest) = first_bytes.split_first_chunk::<8>()?;
+    let [a, b, c, d, e, f, g, h] = *head;
+    let is_one = (0x184D_2A50..=0x184D_2A5F).contains(&u32::from_le_bytes([a, b, c, d]));
+    let length = usize::try_from(u32::from_le_bytes([e, f, g, h])).ok()?;
+    rest.get(length..).filter(|_| is_one)
 }
 
 /// How a single file of a backup is wrapped, as the engine's own options leave it.
@@ -398,6 +411,9 @@ mod tests {
         }
         assert_eq!(sniff(b"qpress10\0\0"), Some(Layer::Qpress));
         assert_eq!(sniff(b"age-encryption.org/v1\n"), Some(Layer::Age));
+        assert_eq!(sniff(b"\x50\x2a\x4d\x18\x04\0\0\0\x01\x02\x03\x04\x28\xb5\x2f\xfd"), Some(Layer::Zstd));
+        assert_eq!(sniff(b"\x50\x2a\x4d\x18\x01\0\0\0\x01\x1f\x8b\x08"), None);
+        assert_eq!(sniff(b"\x50\x2a\x4d\x18\xff\xff\xff\xff\x28\xb5\x2f\xfd"), None);
         let mut tar = vec![b'x'; SNIFF_LENGTH - 5];
         assert_eq!(sniff(&tar), None);
         tar.extend(b"ustar");

@@ -11,7 +11,7 @@ use xb_formats::path::StreamPath;
 
 use crate::extract::{ExtractError, Wanted, extract_from, open_file};
 use crate::flow::{Blocks, FileId, FlowError, Piece, Pieces};
-use crate::fs::{FsError, create_new_dir_private, remove_tree, rename};
+use crate::fs::{FsError, create_new_dir_private, remove_tree, rename_new};
 use crate::pack::container::container;
 use crate::pack::members::pack_members;
 use crate::pack::{Encryption, Packing, pack};
@@ -138,6 +138,7 @@ pub fn cat(
             }
             Piece::Extend { size, .. } if size > *position => zeros(out, position, size, member)?,
             Piece::Close { size, .. } => zeros(out, position, size, member)?,
+            Piece::Remove { .. } => return Err(not_in_order(member)),
             _ => {}
         }
         Ok(())
@@ -218,8 +219,10 @@ pub fn convert(
     conversion: &Conversion,
     options: &ReadOptions<'_>,
 ) -> Result<ObjectReceipt, ExtractError> {
-    if to.symlink_metadata().is_ok() {
-        return Err(FsError::on("create", to)(std::io::ErrorKind::AlreadyExists.into()).into());
+    for taken in [to, &beside(to, ".partial")] {
+        if taken.symlink_metadata().is_ok() {
+            return Err(FsError::on("create", taken)(std::io::ErrorKind::AlreadyExists.into()).into());
+        }
     }
     match origin {
         Origin::Archive(input) if conversion.is_sequential() => {
@@ -266,12 +269,15 @@ fn write(
     let written = write_blocks(origin, from, &mut file, conversion, options)
         .map_err(|error| ExtractError::of(from, error))
         .and_then(|()| Ok(file.finish(to.file_name().unwrap_or_default())?));
-    let done = written.and_then(|receipt| Ok(rename(&partial, to).map(|()| receipt)?));
-    if done.is_err() {
-        // It was made here; that it cannot be removed is not worse than what led here.
-        let _ = std::fs::remove_file(&partial);
+    match written {
+        // Hours of work stay under the other name if somebody took this one meanwhile.
+        Ok(receipt) => Ok(rename_new(&partial, to).map(|()| receipt)?),
+        Err(error) => {
+            // It was made here; that it cannot be removed is not worse than what led here.
+            let _ = std::fs::remove_file(&partial);
+            Err(error)
+        }
     }
-    done
 }
 
 fn write_blocks(
@@ -298,9 +304,10 @@ fn write_blocks(
         if conversion.qpress_members {
             pieces = Box::new(pack_members(scope, pieces, conversion.member_key.clone(), threads));
         }
-        let blocks = container(scope, pieces, conversion.container, threads);
+        let blocks = container(scope, pieces, conversion.container, threads, options.monitor);
         let mut packed = pack(scope, blocks, &conversion.packing)?;
         while let Some(block) = packed.next_block()? {
+            options.cancel.check()?;
             file.write(&block)?;
         }
         Ok::<_, FlowError>(())

@@ -96,6 +96,12 @@ pub enum FlowError {
     /// There is nothing to make an archive of.
     #[error("there is no file in it, and an archive without any cannot be told from one that was lost")]
     NoFiles,
+    /// Two files have one path.
+    #[error("it has {path} twice; it is damaged, or was put together from several")]
+    Twice {
+        /// The path, escaped.
+        path: String,
+    },
     /// The archive has no such file.
     #[error("it has no {path}")]
     NoMember {

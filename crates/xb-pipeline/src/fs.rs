@@ -106,6 +106,23 @@ pub fn rename(from: &Path, to: &Path) -> Result<(), FsError> {
     if old == new { Ok(()) } else { sync_dir(old) }
 }
 
+/// Gives a file a name that nobody has, in a way that survives a crash right afterwards.
+///
+/// # Errors
+/// [`FsError`], also when somebody has the name; the file keeps its own then.
+pub fn rename_new(from: &Path, to: &Path) -> Result<(), FsError> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    let renamed = match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        // Some file systems of the network do not know the flag; all know that a link never replaces.
+        Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => {
+            fs::hard_link(from, to).and_then(|()| fs::remove_file(from))
+        }
+        other => other.map_err(io::Error::from),
+    };
+    renamed.map_err(FsError::on("take the name (what was made stays beside it, with .partial)", to))?;
+    sync_dir(parent(to))
+}
+
 /// Writes a whole file so that at any moment either the old or the new content stands under the name.
 ///
 /// # Errors

@@ -96,14 +96,20 @@ pub enum KeyError {
         reason: String,
     },
     /// A recipient cannot be parsed.
-    #[error("{place}{text:?} is no recipient of age, which look like age1...: {reason}")]
+    #[error("{place} is no recipient of age, which look like age1...: {reason}")]
     Recipient {
-        /// The file and the line it stands in, if it does.
+        /// What was given, or file and line. What stands in a file is never shown: it may be a secret.
         place: String,
-        /// The recipient.
-        text: String,
         /// What is wrong.
         reason: String,
+    },
+    /// A secret was given where the public half belongs.
+    #[error(
+        "{place} is an identity of age, which decrypts, and not a recipient: it must not be on this machine"
+    )]
+    IdentityForRecipient {
+        /// What was given, or file and line.
+        place: String,
     },
     /// There is nobody to encrypt for.
     #[error("there is no recipient to encrypt for")]
@@ -213,7 +219,11 @@ impl Recipients {
         for entry in entries {
             let entry = entry.as_ref().trim();
             if entry.starts_with("age1") {
-                recipients.push(parse_recipient(entry, String::new)?);
+                recipients.push(parse_recipient(entry, format!("{entry:?}"))?);
+            } else if is_identity(entry) {
+                return Err(KeyError::IdentityForRecipient {
+                    place: "what stands in encrypt_recipients".to_owned(),
+                });
             } else {
                 read_recipients(Path::new(entry), &mut recipients)?;
             }
@@ -234,16 +244,19 @@ fn read_recipients(path: &Path, recipients: &mut Vec<age::x25519::Recipient>) ->
     })?;
     let lines = (1_u32..).zip(text.lines().map(str::trim));
     for (number, line) in lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#')) {
-        recipients.push(parse_recipient(line, || format!("{}, line {number}: ", path.display()))?);
+        recipients.push(parse_recipient(line, format!("line {number} of {}", path.display()))?);
     }
     Ok(())
 }
 
-fn parse_recipient(text: &str, place: impl FnOnce() -> String) -> Result<age::x25519::Recipient, KeyError> {
-    let refuse = |reason: &str| KeyError::Recipient {
-        place: place(),
-        text: text.to_owned(),
-        reason: reason.to_owned(),
-    };
-    text.parse().map_err(refuse)
+fn parse_recipient(text: &str, place: String) -> Result<age::x25519::Recipient, KeyError> {
+    if is_identity(text) {
+        return Err(KeyError::IdentityForRecipient { place });
+    }
+    text.parse().map_err(|reason: &str| KeyError::Recipient { place, reason: reason.to_owned() })
+}
+
+/// How every private half begins.
+fn is_identity(text: &str) -> bool {
+    text.get(..15).is_some_and(|start| start.eq_ignore_ascii_case("AGE-SECRET-KEY-"))
 }

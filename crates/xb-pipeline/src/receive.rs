@@ -258,11 +258,12 @@ fn take_archive(
     packing: &Packing,
 ) -> Result<Vec<ObjectReceipt>, FlowError> {
     let mut file = DigestFile::create(path)?;
+    let monitor = checked.monitor;
     std::thread::scope(|scope| {
         let threads = packing.threads;
         let blocks: Box<dyn Blocks> = if qpress_members {
             let members = pack_members(scope, checked, None, threads);
-            container(scope, members, Container::Xbstream, threads)
+            container(scope, members, Container::Xbstream, threads, monitor)
         } else {
             Box::new(checked)
         };

@@ -216,13 +216,13 @@ fn ends_of_xbstream(archive: &[u8]) -> Vec<usize> {
     (1..archive.len()).filter(whole).collect()
 }
 
-/// A qpress archive can end behind its head and behind every file outside of a directory.
+/// A qpress archive can end behind every file outside of a directory.
 fn ends_of_qpress(archive: &[u8]) -> Vec<usize> {
     let whole = |length: &usize| {
         let (limits, shape) = (xb_formats::qpress::Limits::default(), xb_formats::qpress::Shape::Any);
         let mut decoder = xb_formats::qpress::Decoder::new(limits, shape);
         let fed = decoder.feed::<xb_formats::qpress::QpressError>(&archive[..*length], &mut |_| Ok(()));
-        fed.is_ok() && decoder.finish().is_ok()
+        fed.is_ok() && decoder.finish().is_ok_and(|held| held.files > 0)
     };
     (1..archive.len()).filter(whole).collect()
 }

@@ -182,7 +182,16 @@ fn files_of_identities_and_recipients_say_what_is_wrong_with_them() {
     assert!(refused(&["/nowhere/recipients"]).starts_with("cannot read /nowhere/recipients"));
     fs::write(&file, format!("# ours\n{}\nage1wrong\n", AGE.recipient)).unwrap();
     let message = refused(&[file.to_str().unwrap()]);
-    assert!(message.contains("age file, line 3: \"age1wrong\" is no recipient of age"), "{message}");
+    assert!(message.contains("line 3 of") && message.contains("is no recipient of age"), "{message}");
+    assert!(!message.contains("age1wrong"), "what stands in a file is not shown: {message}");
+    let identity =
+        age::secrecy::ExposeSecret::expose_secret(&age::x25519::Identity::generate().to_string()).to_owned();
+    fs::write(&file, format!("# created: today\n{identity}\n")).unwrap();
+    for entry in [file.to_str().unwrap(), &identity, &identity.to_lowercase()] {
+        let message = refused(&[entry]);
+        assert!(message.contains("is an identity of age"), "{message}");
+        assert!(!message.to_uppercase().contains(&identity[20..]), "the secret is shown: {message}");
+    }
     fs::write(&file, "# nobody\n").unwrap();
     assert!(refused(&[file.to_str().unwrap()]).contains("no recipient"));
 }

@@ -51,9 +51,7 @@ fn kill_at(home: &Home, command: &str, moment: Moment) {
     run.kill();
     let config = home.path().join("pyxbackup.cnf");
     // A child that was just forked has our command line until it becomes its own program.
-    wait_until("nothing of ours runs", Duration::from_secs(10), || {
-        processes::mentioning(&config).is_empty()
-    });
+    wait_until("nothing of ours runs", Duration::from_secs(10), || processes::mentioning(&config).is_empty());
     wait_until("the engine is gone", Duration::from_secs(10), || {
         processes::mentioning(&home.work()).is_empty()
     });

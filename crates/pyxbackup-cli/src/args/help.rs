@@ -45,8 +45,9 @@ Examples:
   ssh db1 cat /backups/backup.xbs.zst | pyxbackup archive list -
   pyxbackup archive list backup.xbs.qp.xbcrypt --encrypt-key-file /etc/pyxbackup.key
 
-All of the archive is read and its checksums are held: exit code 0 also means that it is whole, 4
-that it is damaged, 32 that its key is missing or wrong. A pattern is a path or a glob in quotes;
+All of the archive is read and all its checksums are held: exit code 4 means that it is damaged, 32
+that its key is missing or wrong. An xbstream that was cut between two files cannot be told from a
+whole one, and a plain tar has no checksum of its data. A pattern is a path or a glob in quotes;
 `*` stays within a directory, and what names a directory means all in it. STORED is what a file
 takes in the container, which is less than SIZE where files are packed one by one.";
 
@@ -85,7 +86,8 @@ The end of TO says what it becomes:
 
 One key file serves both sides: what is encrypted with another has to be decrypted first.
 --compress-level counts for .gz and .zst. TO must not exist; when the run fails, nothing is left
-of it.";
+of it. For a tar or .qp the files of an archive are unpacked beside TO first, in the clear, and need
+room there. An xbstream holds no directories without files; those that are left out are named.";
 
 /// Whether help was asked for in full.
 pub(super) fn is_long_wanted(args: &[OsString]) -> bool {

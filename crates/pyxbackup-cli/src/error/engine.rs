@@ -344,6 +344,10 @@ pub(super) fn of_key(error: &KeyError) -> String {
         KeyError::Recipient { .. } => {
             "`age-keygen -y IDENTITY-FILE` prints the recipient of an identity".to_owned()
         }
+        KeyError::IdentityForRecipient { .. } => {
+            "`age-keygen -y IDENTITY-FILE` prints its recipient; keep the identity where restores are made"
+                .to_owned()
+        }
         KeyError::NoRecipient => "set encrypt_recipients".to_owned(),
     }
 }

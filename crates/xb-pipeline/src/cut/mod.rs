@@ -84,11 +84,20 @@ pub(crate) trait Cutter: Send {
     fn end(&mut self) -> Result<Option<Part>, FlowError>;
 }
 
+/// What a layer is around.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Around {
+    /// The archive.
+    Whole,
+    /// One file of it, of which several hundred may be open at a time.
+    Member,
+}
+
 /// The cutter for a layer that is unpacked part by part; `None` for containers and age.
-pub(crate) fn cutter_for(layer: Layer) -> Option<Box<dyn Cutter>> {
+pub(crate) fn cutter_for(layer: Layer, around: Around) -> Option<Box<dyn Cutter>> {
     match layer {
         Layer::Gzip => Some(Box::new(FrameCutter::new(gzip::GzipFrames))),
-        Layer::Zstd => Some(Box::new(FrameCutter::new(zstd::ZstdFrames::default()))),
+        Layer::Zstd => Some(Box::new(FrameCutter::new(zstd::ZstdFrames::new(around)))),
         Layer::Lz4 => Some(Box::new(FrameCutter::new(lz4::Lz4Frames::default()))),
         Layer::Xbcrypt => Some(Box::new(packets::ChunkCutter::new())),
         Layer::Qpress => Some(Box::new(packets::BlockCutter::single())),

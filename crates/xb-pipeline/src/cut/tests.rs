@@ -37,7 +37,7 @@ fn qpressed(content: &[u8]) -> Vec<u8> {
 
 /// Cuts a stream that comes in blocks of `block` bytes. Gives the content, and how many parts were left to threads.
 fn cut(layer: Layer, stream: &[u8], block: usize) -> Result<(Vec<u8>, usize), FlowError> {
-    let mut cutter = cutter_for(layer).unwrap();
+    let mut cutter = cutter_for(layer, super::Around::Whole).unwrap();
     let mut expander = Expander::new(Some(Key::new(&[7; 16]).unwrap()));
     let (mut content, mut parts) = (Vec::new(), 0);
     let mut take = |part: Part| {

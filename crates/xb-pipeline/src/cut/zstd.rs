@@ -1,10 +1,10 @@
 //! Zstandard (RFC 8878): frames of moderate size that say how long their content is, and others.
 
 use xb_formats::archive::Layer;
-use zstd::stream::raw::{Decoder, InBuffer, Operation, OutBuffer};
+use zstd::stream::raw::{DParameter, Decoder, InBuffer, Operation, OutBuffer};
 
 use super::frames::{Frames, InOrder, Scan};
-use super::{PART_LIMIT, STEP_BYTES};
+use super::{Around, PART_LIMIT, STEP_BYTES};
 
 const MAGIC: u32 = 0xFD2F_B528;
 /// Magic and descriptor.
@@ -12,13 +12,25 @@ const FIXED: usize = 5;
 const BLOCK_HEAD: usize = 3;
 
 /// Walks over the heads of the blocks of a frame, once each.
-#[derive(Default)]
 pub(super) struct ZstdFrames {
+    /// The largest window to take, as a power of two of bytes.
+    window_log: u32,
     /// What the header said: content and checksum, in bytes.
     header: Option<(usize, usize)>,
     /// Up to where the frame is understood.
     walked: usize,
     is_last: bool,
+}
+
+impl ZstdFrames {
+    /// A window is memory: 128 MiB, what `zstd` takes without being asked, or 8 MiB, what the levels up to 19 need.
+    pub(super) fn new(around: Around) -> Self {
+        let window_log = match around {
+            Around::Whole => 27,
+            Around::Member => 23,
+        };
+        ZstdFrames { window_log, header: None, walked: 0, is_last: false }
+    }
 }
 
 impl Frames for ZstdFrames {
@@ -50,12 +62,16 @@ impl Frames for ZstdFrames {
     }
 
     fn restart(&mut self) {
-        *self = ZstdFrames::default();
+        *self = ZstdFrames { window_log: self.window_log, header: None, walked: 0, is_last: false };
     }
 
     fn in_order(&self) -> Result<Box<dyn InOrder>, String> {
-        let decoder = Decoder::new().map_err(|error| error.to_string())?;
-        Ok(Box::new(Stream { decoder, is_between: true, space: vec![0; SPACE_BYTES] }))
+        let mut decoder = Decoder::new().map_err(|error| error.to_string())?;
+        decoder
+            .set_parameter(DParameter::WindowLogMax(self.window_log))
+            .map_err(|error| error.to_string())?;
+        let space = vec![0; SPACE_BYTES];
+        Ok(Box::new(Stream { decoder, is_between: true, space }))
     }
 }
 
@@ -91,7 +107,7 @@ fn read_header(held: &[u8]) -> Result<(usize, usize, usize), Scan> {
     }
 }
 
-/// Frame after frame. The library refuses windows above 128 MiB, which is the most memory it takes.
+/// Frame after frame. Its window is the most memory it takes.
 struct Stream {
     decoder: Decoder<'static>,
     is_between: bool,

@@ -1,5 +1,6 @@
 //! Putting pieces into a container.
 
+use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::thread::Scope;
 
@@ -12,6 +13,7 @@ use xb_formats::{qpress, xbstream};
 use super::members::{PackedPiece, compress_files};
 use super::{OutflowWriter, pack_error};
 use crate::flow::{BLOCK_BYTES, Blocks, FileId, FlowError, Piece, Pieces};
+use crate::monitor::Monitor;
 use crate::parallel::{Flow, background};
 
 /// The bytes of a container with these pieces in it.
@@ -23,9 +25,10 @@ pub(crate) fn container<'scope>(
     pieces: impl Pieces + 'scope,
     container: Container,
     threads: usize,
+    monitor: &'scope dyn Monitor,
 ) -> Box<dyn Blocks + 'scope> {
     match container {
-        Container::Xbstream => Box::new(xbstream(scope, pieces)),
+        Container::Xbstream => Box::new(xbstream(scope, pieces, monitor)),
         Container::Tar => Box::new(tar(scope, pieces)),
         Container::Qpress => Box::new(qpress(scope, compress_files(scope, pieces, threads))),
     }
@@ -40,12 +43,15 @@ fn out_of_order(path: impl ToString) -> FlowError {
 fn xbstream<'scope>(
     scope: &'scope Scope<'scope, '_>,
     mut pieces: impl Pieces + 'scope,
+    monitor: &'scope dyn Monitor,
 ) -> Flow<Bytes, FlowError> {
     background(scope, move |outflow| {
         let mut writer = xbstream::Writer::new(OutflowWriter::new(outflow));
         let mut open = std::collections::HashMap::<FileId, xbstream::FileInWork>::new();
+        let mut bare = BareDirectories::default();
         while let Some(batch) = pieces.next_pieces()? {
             for piece in batch {
+                bare.watch(&piece);
                 match piece {
                     // An xbstream has no directories, only paths of files.
                     Piece::Directory { .. } => {}
@@ -79,8 +85,43 @@ fn xbstream<'scope>(
                 }
             }
         }
+        bare.tell(monitor);
         Ok(writer.finish().map_err(pack_error)?.flush()?)
     })
+}
+
+/// Directories in which there is no file.
+#[derive(Default)]
+struct BareDirectories(BTreeSet<StreamPath>);
+
+impl BareDirectories {
+    /// So many are named; of the others there is a number.
+    const NAMED: usize = 5;
+
+    fn watch(&mut self, piece: &Piece) {
+        match piece {
+            Piece::Directory { path } => drop(self.0.insert(path.clone())),
+            Piece::Open { path, .. } if !self.0.is_empty() => {
+                let is_around = |directory: &StreamPath| path.as_path().starts_with(directory.as_path());
+                self.0.retain(|directory| !is_around(directory));
+            }
+            _ => {}
+        }
+    }
+
+    fn tell(&self, monitor: &dyn Monitor) {
+        // One that only holds others without files is lost with them.
+        if self.0.is_empty() {
+            return;
+        }
+        let names: Vec<String> = self.0.iter().take(Self::NAMED).map(ToString::to_string).collect();
+        let more = self.0.len() - names.len();
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        monitor.warn(&format!(
+            "an xbstream holds no directories without files; left out: {}{more}; .tar.zst holds them",
+            names.join(", ")
+        ));
+    }
 }
 
 /// Writes zeros up to `offset`: a hole that other readers understand too.

@@ -1,6 +1,6 @@
 //! Packing files one by one, as the engines' own options do it: qpress, and xbcrypt around it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::thread::Scope;
 
 use bytes::Bytes;
@@ -32,7 +32,7 @@ pub(crate) fn compress_files<'scope>(
     pieces: impl Pieces + 'scope,
     threads: usize,
 ) -> Flow<Vec<PackedPiece>, FlowError> {
-    let mut gathering = Gathering { pieces, open: HashMap::new() };
+    let mut gathering = Gathering { pieces, backlog: VecDeque::new(), open: HashMap::new() };
     let make_worker = || {
         |batch: Vec<Raw>| {
             let compress = |raw| match raw {
@@ -52,6 +52,8 @@ pub(crate) fn compress_files<'scope>(
 /// Collects the bytes of each file until they make whole blocks.
 struct Gathering<P> {
     pieces: P,
+    /// Taken, and not looked at yet.
+    backlog: VecDeque<Piece>,
     open: HashMap<FileId, Gathered>,
 }
 
@@ -62,40 +64,71 @@ struct Gathered {
 }
 
 impl<P: Pieces> Gathering<P> {
+    /// As many pieces as make about a block. A hole may be of any size and comes bit by bit.
     fn next_batch(&mut self) -> Result<Option<Vec<Raw>>, FlowError> {
-        let Some(pieces) = self.pieces.next_pieces()? else { return Ok(None) };
-        let mut batch = Vec::with_capacity(pieces.len());
-        for piece in pieces {
-            match piece {
-                Piece::Open { file, path, about } => {
-                    let gathered = Gathered { path: path.clone(), pending: Vec::new(), position: 0 };
-                    self.open.insert(file, gathered);
-                    batch.push(Raw::Piece(Piece::Open { file, path, about }));
+        let (mut batch, mut bytes) = (Vec::new(), 0);
+        while bytes < BLOCK_BYTES {
+            let Some(piece) = self.backlog.pop_front() else {
+                if !batch.is_empty() {
+                    break;
                 }
-                Piece::Data { file, offset, bytes } => {
-                    if let Some(gathered) = self.open.get_mut(&file) {
-                        gathered.fill(file, offset, &mut batch)?;
-                        gathered.append(file, &bytes, &mut batch);
-                    }
+                match self.pieces.next_pieces()? {
+                    Some(pieces) => self.backlog.extend(pieces),
+                    None => return Ok(None),
                 }
-                Piece::Extend { file, size } => {
-                    if let Some(gathered) = self.open.get_mut(&file).filter(|file| file.position < size) {
-                        gathered.fill(file, size, &mut batch)?;
-                    }
-                }
-                Piece::Close { file, size } => {
-                    if let Some(mut gathered) = self.open.remove(&file) {
-                        gathered.fill(file, size, &mut batch)?;
-                        if !gathered.pending.is_empty() {
-                            batch.push(Raw::Bytes(file, gathered.pending));
-                        }
-                    }
-                    batch.push(Raw::Piece(Piece::Close { file, size }));
-                }
-                other => batch.push(Raw::Piece(other)),
-            }
+                continue;
+            };
+            bytes += self.take(piece, &mut batch)?;
         }
         Ok(Some(batch))
+    }
+
+    /// Looks at a piece, or at the hole in front of it, after which it is the next one again. Gives how many bytes
+    /// that were.
+    fn take(&mut self, piece: Piece, batch: &mut Vec<Raw>) -> Result<usize, FlowError> {
+        let reaches = match &piece {
+            Piece::Data { file, offset, .. } => Some((*file, *offset)),
+            Piece::Extend { file, size } | Piece::Close { file, size } => Some((*file, *size)),
+            _ => None,
+        };
+        if let Some((file, to)) = reaches
+            && let Some(gathered) = self.open.get_mut(&file)
+        {
+            let is_hint = matches!(piece, Piece::Extend { .. });
+            let missing = to.checked_sub(gathered.position).or(is_hint.then_some(0));
+            let missing = missing.ok_or_else(|| gathered.out_of_order())?;
+            if missing > 0 {
+                let length = usize::try_from(missing).map_or(BLOCK_BYTES, |length| length.min(BLOCK_BYTES));
+                gathered.append(file, &vec![0; length], batch);
+                self.backlog.push_front(piece);
+                return Ok(length);
+            }
+        }
+        Ok(self.pass(piece, batch))
+    }
+
+    fn pass(&mut self, piece: Piece, batch: &mut Vec<Raw>) -> usize {
+        match piece {
+            Piece::Open { file, path, about } => {
+                let gathered = Gathered { path: path.clone(), pending: Vec::new(), position: 0 };
+                self.open.insert(file, gathered);
+                batch.push(Raw::Piece(Piece::Open { file, path, about }));
+            }
+            Piece::Data { file, bytes, .. } => {
+                if let Some(gathered) = self.open.get_mut(&file) {
+                    gathered.append(file, &bytes, batch);
+                }
+                return bytes.len();
+            }
+            Piece::Extend { .. } => {}
+            Piece::Close { file, size } => {
+                let pending = self.open.remove(&file).map(|gathered| gathered.pending);
+                batch.extend(pending.filter(|bytes| !bytes.is_empty()).map(|bytes| Raw::Bytes(file, bytes)));
+                batch.push(Raw::Piece(Piece::Close { file, size }));
+            }
+            other => batch.push(Raw::Piece(other)),
+        }
+        0
     }
 }
 
@@ -110,17 +143,9 @@ impl Gathered {
         }
     }
 
-    /// Zeros up to `offset`: a packed file has no holes.
-    fn fill(&mut self, file: FileId, offset: u64, batch: &mut Vec<Raw>) -> Result<(), FlowError> {
-        if offset < self.position {
-            let reason = "it is not written from its beginning to its end, so it cannot be packed on its way";
-            return Err(FlowError::Unfit { path: self.path.to_string(), reason });
-        }
-        while self.position < offset {
-            let length = (offset - self.position).min(BLOCK_BYTES as u64);
-            self.append(file, &vec![0; usize::try_from(length).unwrap_or(BLOCK_BYTES)], batch);
-        }
-        Ok(())
+    fn out_of_order(&self) -> FlowError {
+        let reason = "it is not written from its beginning to its end, so it cannot be packed on its way";
+        FlowError::Unfit { path: self.path.to_string(), reason }
     }
 }
 

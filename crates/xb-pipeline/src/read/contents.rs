@@ -7,8 +7,8 @@ use xb_formats::path::StreamPath;
 use xb_formats::qpress::{self, QpressError, Shape};
 use xb_formats::xbstream::{Decoder, Dialect, Event, Limits, XbstreamError};
 
-use crate::flow::{About, BLOCK_BYTES, Blocks, FlowError, Piece, Pieces};
-use crate::parallel::{Flow, spread};
+use crate::flow::{About, BLOCK_BYTES, Blocks, FlowError, Piece};
+use crate::parallel::{Flow, background, spread};
 
 /// Open files of one stream: engines have one per copying thread, and file descriptors are few.
 pub(crate) const OPEN_FILES: usize = 512;
@@ -44,38 +44,27 @@ pub(crate) fn piece_of(event: &Event<'_>, block: &Bytes) -> Option<Piece> {
     })
 }
 
-/// The pieces of an xbstream. Nothing is copied: data are parts of the blocks.
-pub(crate) struct XbstreamPieces<B> {
-    blocks: B,
-    decoder: Option<Decoder>,
-}
-
-impl<B: Blocks> XbstreamPieces<B> {
-    pub(crate) fn new(blocks: B) -> Self {
-        XbstreamPieces { blocks, decoder: Some(Decoder::new(xbstream_limits(), Dialect::Auto)) }
-    }
-}
-
-impl<B: Blocks> Pieces for XbstreamPieces<B> {
-    fn next_pieces(&mut self) -> Result<Option<Vec<Piece>>, FlowError> {
-        while let Some(decoder) = &mut self.decoder {
-            let Some(block) = self.blocks.next_block()? else {
-                if let Some(decoder) = self.decoder.take() {
-                    decoder.finish()?;
-                }
-                break;
-            };
+/// The pieces of an xbstream. Nothing is copied: data are parts of the blocks. Their checksums are taken on a
+/// thread of its own, while somebody else writes what was checked before.
+pub(super) fn xbstream_pieces<'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    mut blocks: impl Blocks + 'scope,
+) -> Flow<Vec<Piece>, FlowError> {
+    background(scope, move |outflow| {
+        let mut decoder = Decoder::new(xbstream_limits(), Dialect::Auto);
+        while let Some(block) = blocks.next_block()? {
             let mut pieces = Vec::new();
             decoder.feed::<XbstreamError>(&block, &mut |event| {
                 pieces.extend(piece_of(&event, &block));
                 Ok(())
             })?;
-            if !pieces.is_empty() {
-                return Ok(Some(pieces));
+            if !pieces.is_empty() && !outflow.give(pieces) {
+                return Ok(());
             }
         }
-        Ok(None)
-    }
+        decoder.finish()?;
+        Ok(())
+    })
 }
 
 /// A piece of a qpress archive, its data still packed.

@@ -8,7 +8,7 @@ use xb_formats::archive::{Layer, SNIFF_LENGTH, sniff};
 
 use super::source::read_full;
 use super::{ReadOptions, Source};
-use crate::cut::{Cutter, Expander, Part, cutter_for};
+use crate::cut::{Around, Cutter, Expander, Part, cutter_for};
 use crate::flow::{BLOCK_BYTES, Blocks, BlocksReader, FlowError, Peeked};
 use crate::keys::{KeyFault, Keys};
 use crate::parallel::{Flow, background, spread};
@@ -45,7 +45,7 @@ pub(super) fn peel<'scope, 'env: 'scope>(
         let inner: Box<dyn Blocks + 'scope> = match layer {
             Layer::Xbstream | Layer::Tar | Layer::Qpress => return Ok(Peeled { layers, blocks }),
             Layer::Age => Box::new(open_age(scope, blocks, options.keys.clone())?),
-            layer => match cutter_for(layer) {
+            layer => match cutter_for(layer, Around::Whole) {
                 Some(cutter) => Box::new(unpack(scope, blocks, cutter, options)),
                 None => return Err(unknown(&layers, b"")),
             },
@@ -54,6 +54,9 @@ pub(super) fn peel<'scope, 'env: 'scope>(
     }
 }
 
+/// The magic of `lz4 -l`.
+const LEGACY_LZ4: [u8; 4] = [0x02, 0x21, 0x4c, 0x18];
+
 /// Why nothing is known about what stands there.
 fn unknown(layers: &[Layer], first_bytes: &[u8]) -> FlowError {
     // Before its third version xbcrypt has nothing to tell a wrong key by but this.
@@ -61,6 +64,14 @@ fn unknown(layers: &[Layer], first_bytes: &[u8]) -> FlowError {
         return KeyFault::Noise.into();
     }
     let within = layers.last().map(|layer| format!(" in the {layer} layer")).unwrap_or_default();
+    if first_bytes.starts_with(b"-----BEGIN AGE") {
+        let found = "an age file as text; decrypt it with `age --decrypt` first".to_owned();
+        return FlowError::Unknown { offset: 0, found };
+    }
+    if first_bytes.starts_with(&LEGACY_LZ4) {
+        let found = "lz4 of the legacy format; unpack it with `lz4 -d` first".to_owned();
+        return FlowError::Unknown { offset: 0, found };
+    }
     let found = if first_bytes.is_empty() {
         format!("there is nothing{within}")
     } else {

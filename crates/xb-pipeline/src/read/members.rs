@@ -14,7 +14,7 @@ use xb_formats::xbcrypt::Key;
 
 use super::ReadOptions;
 use super::select::without_suffix;
-use crate::cut::{Cutter, Expander, Part, cutter_for};
+use crate::cut::{Around, Cutter, Expander, Part, cutter_for};
 use crate::flow::{About, BLOCK_BYTES, FileId, FlowError, Piece, Pieces};
 use crate::keys::KeyFault;
 use crate::parallel::{Flow, spread};
@@ -72,7 +72,7 @@ impl Wrap {
                 matches!(layer, Layer::Qpress | Layer::Lz4 | Layer::Zstd | Layer::Gzip)
             }
         });
-        match layer.and_then(cutter_for) {
+        match layer.and_then(|layer| cutter_for(layer, Around::Member)) {
             Some(cutter) => Ok(cutter),
             None if about.decrypted => Err(KeyFault::Noise.into()),
             None => {

@@ -27,9 +27,8 @@ use crate::flow::{FlowError, Piece, Pieces};
 use crate::keys::Keys;
 use crate::monitor::Monitor;
 use crate::sink::Digest;
-use contents::XbstreamPieces;
 use members::unwrap_members;
-use select::{Selected, Tapped};
+use select::{Selected, Tapped, Unique};
 
 pub(crate) use contents::{piece_of, qpress_limits, xbstream_limits};
 pub(crate) use source::{Source, read_full};
@@ -75,15 +74,20 @@ pub(crate) fn read_pieces<'a>(
     options: &ReadOptions<'a>,
     on: &mut dyn FnMut(Piece) -> Result<(), FlowError>,
 ) -> Result<Read, FlowError> {
-    let with_digest = request.with_digest;
+    let (with_digest, wants_all) = (request.with_digest, request.files.is_none());
     let (source, seen) = Source::new(input, with_digest, options.monitor, options.cancel);
     let layers = std::thread::scope(|scope| {
         let (layers, mut pieces) = open(scope, source, request, options)?;
+        let mut has_files = false;
         while let Some(batch) = pieces.next_pieces()? {
             options.cancel.check()?;
+            has_files |= batch.iter().any(|piece| matches!(piece, Piece::Open { .. }));
             batch.into_iter().try_for_each(&mut *on)?;
         }
-        Ok::<_, FlowError>(layers)
+        if wants_all && !has_files {
+            return Err(FlowError::NoFiles);
+        }
+        Ok(layers)
     })?;
     let digest = seen.digest();
     if with_digest && digest.is_none() {
@@ -104,7 +108,7 @@ pub(crate) fn open<'scope, 'env: 'scope>(
     let mut pieces: Box<dyn Pieces + 'scope> = match peeled.layers.last() {
         Some(Layer::Tar) => Box::new(tar::tar_pieces(scope, peeled.blocks)),
         Some(Layer::Qpress) => Box::new(contents::qpress_pieces(scope, peeled.blocks, options.threads)),
-        _ => Box::new(XbstreamPieces::new(peeled.blocks)),
+        _ => Box::new(contents::xbstream_pieces(scope, peeled.blocks)),
     };
     if let Some(files) = request.files {
         pieces = Box::new(Selected::new(pieces, files, request.as_stored));
@@ -115,5 +119,5 @@ pub(crate) fn open<'scope, 'env: 'scope>(
     if !request.as_stored {
         pieces = unwrap_members(scope, pieces, options);
     }
-    Ok((peeled.layers, pieces))
+    Ok((peeled.layers, Box::new(Unique::new(pieces))))
 }

@@ -1,6 +1,6 @@
 //! Leaving files out before they are unpacked, and watching pieces on their way.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use xb_formats::archive::MemberLayers;
 use xb_formats::path::StreamPath;
@@ -8,6 +8,9 @@ use xb_formats::path::StreamPath;
 use crate::flow::{FileId, FlowError, Piece, Pieces};
 
 /// Only the files whose path is wanted: the one they come out with.
+///
+/// A stream of MariaDB may rename a file later. One that gets or loses a wanted path so cannot be told when it
+/// begins, and is refused: nobody is given an old file under its new name.
 pub(crate) struct Selected<P, F> {
     pieces: P,
     wanted: F,
@@ -21,11 +24,14 @@ impl<P, F: FnMut(&StreamPath) -> bool> Selected<P, F> {
         Selected { pieces, wanted, as_stored, left_out: HashSet::new() }
     }
 
-    fn keeps(&mut self, piece: &Piece) -> bool {
-        match piece {
+    fn wants(&mut self, path: &StreamPath) -> bool {
+        if self.as_stored { (self.wanted)(path) } else { (self.wanted)(&unwrapped_path(path)) }
+    }
+
+    fn keeps(&mut self, piece: &Piece) -> Result<bool, FlowError> {
+        Ok(match piece {
             Piece::Open { file, path, .. } => {
-                let wanted =
-                    if self.as_stored { (self.wanted)(path) } else { (self.wanted)(&unwrapped_path(path)) };
+                let wanted = self.wants(path);
                 if !wanted {
                     self.left_out.insert(*file);
                 }
@@ -34,18 +40,31 @@ impl<P, F: FnMut(&StreamPath) -> bool> Selected<P, F> {
             Piece::Data { file, .. } | Piece::Extend { file, .. } => !self.left_out.contains(file),
             Piece::Close { file, .. } => !self.left_out.remove(file),
             Piece::Directory { path } => (self.wanted)(path),
-            // Of files that were left out nobody knows the names any more.
-            Piece::Remove { .. } | Piece::Rename { .. } => true,
-        }
+            Piece::Remove { path } => self.wants(path),
+            Piece::Rename { from, to } => match (self.wants(from), self.wants(to)) {
+                (true, true) => true,
+                (false, false) => false,
+                _ => {
+                    let reason = "a file gets or loses this path later in the archive; extract it without a choice of files";
+                    let path = if self.wants(to) { to } else { from };
+                    return Err(FlowError::Unfit { path: path.to_string(), reason });
+                }
+            },
+        })
     }
 }
 
 impl<P: Pieces, F: FnMut(&StreamPath) -> bool + Send> Pieces for Selected<P, F> {
     fn next_pieces(&mut self) -> Result<Option<Vec<Piece>>, FlowError> {
-        while let Some(mut pieces) = self.pieces.next_pieces()? {
-            pieces.retain(|piece| self.keeps(piece));
-            if !pieces.is_empty() {
-                return Ok(Some(pieces));
+        while let Some(pieces) = self.pieces.next_pieces()? {
+            let mut kept = Vec::with_capacity(pieces.len());
+            for piece in pieces {
+                if self.keeps(&piece)? {
+                    kept.push(piece);
+                }
+            }
+            if !kept.is_empty() {
+                return Ok(Some(kept));
             }
         }
         Ok(None)
@@ -77,6 +96,44 @@ impl<P: Pieces, F: FnMut(&Piece) + Send> Pieces for Tapped<P, F> {
     fn next_pieces(&mut self) -> Result<Option<Vec<Piece>>, FlowError> {
         let pieces = self.pieces.next_pieces()?;
         pieces.iter().flatten().for_each(&mut self.on);
+        Ok(pieces)
+    }
+}
+
+/// Pieces of which no two files have one path, unless the archive says that the later replaces the other.
+pub(crate) struct Unique<P> {
+    pieces: P,
+    open: HashMap<FileId, StreamPath>,
+    closed: HashSet<StreamPath>,
+}
+
+impl<P> Unique<P> {
+    pub(crate) fn new(pieces: P) -> Self {
+        Unique { pieces, open: HashMap::new(), closed: HashSet::new() }
+    }
+
+    fn check(&mut self, piece: &Piece) -> Result<(), FlowError> {
+        match piece {
+            Piece::Open { file, path, about } => {
+                let is_open = self.open.values().any(|open| open == path);
+                if is_open || self.closed.contains(path) && !about.rewrite {
+                    return Err(FlowError::Twice { path: path.to_string() });
+                }
+                self.open.insert(*file, path.clone());
+            }
+            Piece::Close { file, .. } => self.closed.extend(self.open.remove(file)),
+            Piece::Remove { path } => drop(self.closed.remove(path)),
+            Piece::Rename { from, to } if self.closed.remove(from) => drop(self.closed.insert(to.clone())),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+impl<P: Pieces> Pieces for Unique<P> {
+    fn next_pieces(&mut self) -> Result<Option<Vec<Piece>>, FlowError> {
+        let pieces = self.pieces.next_pieces()?;
+        pieces.iter().flatten().try_for_each(|piece| self.check(piece))?;
         Ok(pieces)
     }
 }

@@ -52,7 +52,7 @@ impl Blocks for Source<'_> {
             return Ok(None);
         }
         let mut block = vec![0; BLOCK_BYTES];
-        let got = read_full(&mut self.input, &mut block).map_err(FlowError::Read)?;
+        let got = read_full(&mut self.input, &mut block).map_err(FlowError::from)?;
         block.truncate(got);
         if let Some(hasher) = &mut self.hasher {
             hasher.update(&block);

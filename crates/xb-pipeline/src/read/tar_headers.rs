@@ -70,8 +70,9 @@ impl Sparse {
     pub(super) fn add(&mut self, offset: u64, length: u64) -> Result<(), String> {
         let end = offset.checked_add(length).filter(|end| *end <= self.size.min(SIZE_LIMIT));
         let end = end.ok_or("a part of a sparse file lies behind its end")?;
-        // GNU tar writes whole blocks but for the last part; others would have to be told where padding is.
-        let is_whole = self.parts.last().is_none_or(|(_, length)| length % 512 == 0);
+        // GNU tar writes whole blocks but for the last part, behind which an empty one marks the end; others would
+        // have to be told where padding is.
+        let is_whole = length == 0 || self.parts.last().is_none_or(|(_, length)| length % 512 == 0);
         if offset < self.end || !is_whole {
             return Err("the parts of a sparse file overlap, or are none of whole blocks".to_owned());
         }

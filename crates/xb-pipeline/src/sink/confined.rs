@@ -34,6 +34,11 @@ impl Confined {
         Ok(Confined { root, path: path.to_owned(), last: None })
     }
 
+    /// The directory itself, for messages.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The full path of what is inside, for messages and for reading it back.
     pub(crate) fn full(&self, path: &StreamPath) -> PathBuf {
         self.path.join(path.as_path())

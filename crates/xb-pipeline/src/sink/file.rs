@@ -1,18 +1,13 @@
 //! One file, written from beginning to end.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::thread::JoinHandle;
 
-use crossbeam_channel::{Sender, bounded};
-
+use super::flush::{FLUSH_BYTES, Flusher};
 use super::{Digest, ObjectReceipt};
 use crate::fs::{FsError, create_private};
 use crate::read::read_full;
-
-/// Written bytes after which the disk is asked to take them, so that the last sync has little left to do.
-const FLUSH_BYTES: u64 = 8 * 1024 * 1024;
 
 /// A new private file that is digested while it is written.
 pub(crate) struct DigestFile {
@@ -20,13 +15,19 @@ pub(crate) struct DigestFile {
     path: PathBuf,
     hasher: blake3::Hasher,
     size: u64,
-    flusher: Option<Flusher>,
+    flusher: Flusher,
 }
 
 impl DigestFile {
     pub(crate) fn create(path: &Path) -> Result<Self, FsError> {
         let file = create_private(path)?;
-        Ok(DigestFile { file, path: path.to_owned(), hasher: blake3::Hasher::new(), size: 0, flusher: None })
+        Ok(DigestFile {
+            file,
+            path: path.to_owned(),
+            hasher: blake3::Hasher::new(),
+            size: 0,
+            flusher: Flusher::default(),
+        })
     }
 
     pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), FsError> {
@@ -35,53 +36,16 @@ impl DigestFile {
         let flushes = self.size / FLUSH_BYTES;
         self.size += bytes.len() as u64;
         if self.size / FLUSH_BYTES > flushes {
-            self.flush();
+            self.flusher.poke(&self.file);
         }
         Ok(())
     }
 
-    fn flush(&mut self) {
-        if self.flusher.is_none() {
-            // Without a second handle there is only the sync at the end, which is the one that counts.
-            self.flusher = self.file.try_clone().ok().map(Flusher::start);
-        }
-        if let Some(flusher) = &self.flusher {
-            flusher.poke();
-        }
-    }
-
     /// Makes the file last. The receipt names it `name`.
     pub(crate) fn finish(mut self, name: impl Into<PathBuf>) -> Result<ObjectReceipt, FsError> {
-        if let Some(flusher) = self.flusher.take() {
-            flusher.finish().map_err(FsError::on("sync", &self.path))?;
-        }
+        self.flusher.finish().map_err(FsError::on("sync", &self.path))?;
         self.file.sync_all().map_err(FsError::on("sync", &self.path))?;
         Ok(ObjectReceipt { path: name.into(), size: self.size, blake3: Digest(self.hasher.finalize()) })
-    }
-}
-
-/// Syncs a file that is still being written, on a thread of its own. The system tells an error of writing
-/// back only once per open file, so one that is met here must not get lost: [`Flusher::finish`] gives it.
-struct Flusher {
-    poke: Sender<()>,
-    thread: JoinHandle<io::Result<()>>,
-}
-
-impl Flusher {
-    fn start(file: File) -> Self {
-        let (poke, pokes) = bounded(1);
-        let thread = std::thread::spawn(move || pokes.iter().try_for_each(|()| file.sync_data()));
-        Flusher { poke, thread }
-    }
-
-    /// Asks for a sync, unless one is waiting already. After an error nobody listens any more.
-    fn poke(&self) {
-        let _ = self.poke.try_send(());
-    }
-
-    fn finish(self) -> io::Result<()> {
-        drop(self.poke);
-        self.thread.join().unwrap_or_else(|_| Err(io::Error::other("the syncing thread panicked")))
     }
 }
 

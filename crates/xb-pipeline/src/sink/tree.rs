@@ -10,6 +10,7 @@ use xb_formats::path::StreamPath;
 
 use super::confined::Confined;
 use super::file::digest_file;
+use super::flush::{FLUSH_BYTES, Flusher};
 use super::{Digest, ObjectReceipt};
 use crate::flow::{FileId, Piece};
 use crate::fs::FsError;
@@ -23,6 +24,7 @@ pub(crate) struct TreeSink {
     with_digests: bool,
     open: HashMap<FileId, OpenFile>,
     closed: BTreeMap<StreamPath, (u64, Option<Digest>)>,
+    flusher: Flusher,
 }
 
 struct OpenFile {
@@ -32,13 +34,21 @@ struct OpenFile {
     /// Runs along while the file is written in order; given up at the first piece that is not.
     hasher: Option<blake3::Hasher>,
     digested_to: u64,
+    /// Bytes that the disk was not asked to take yet.
+    unflushed: u64,
 }
 
 impl TreeSink {
     /// Below `root`, which exists.
     pub(crate) fn new(root: &Path, with_digests: bool) -> Result<Self, FsError> {
         let root = Confined::open(root)?;
-        Ok(TreeSink { root, with_digests, open: HashMap::new(), closed: BTreeMap::new() })
+        Ok(TreeSink {
+            root,
+            with_digests,
+            open: HashMap::new(),
+            closed: BTreeMap::new(),
+            flusher: Flusher::default(),
+        })
     }
 
     pub(crate) fn handle(&mut self, piece: Piece) -> Result<(), FsError> {
@@ -47,7 +57,10 @@ impl TreeSink {
             Piece::Open { file, path, about } => {
                 let hasher = self.with_digests.then(blake3::Hasher::new);
                 let rewrite = about.rewrite;
-                self.open.insert(file, OpenFile { path, rewrite, file: None, hasher, digested_to: 0 });
+                self.open.insert(
+                    file,
+                    OpenFile { path, rewrite, file: None, hasher, digested_to: 0, unflushed: 0 },
+                );
                 Ok(())
             }
             Piece::Data { file, offset, bytes } => self.write(file, offset, &bytes),
@@ -58,8 +71,10 @@ impl TreeSink {
         }
     }
 
-    /// What was written, by path; only for an archive that was whole. Digests stand if they were asked for.
-    pub(crate) fn finish(self) -> Result<Vec<ObjectReceipt>, FsError> {
+    /// What was written, by path; only for an archive that was whole. Digests stand if they were asked for. That
+    /// all of it is on the disk, the caller makes sure.
+    pub(crate) fn finish(mut self) -> Result<Vec<ObjectReceipt>, FsError> {
+        self.flusher.finish().map_err(FsError::on("sync files in", self.root.path()))?;
         if !self.with_digests {
             return Ok(Vec::new());
         }
@@ -111,7 +126,18 @@ impl TreeSink {
             hasher.update(bytes);
             open.digested_to += bytes.len() as u64;
         }
+        open.unflushed += bytes.len() as u64;
+        self.flush(key);
         Ok(())
+    }
+
+    fn flush(&mut self, key: FileId) {
+        if let Some(OpenFile { file: Some(file), unflushed, .. }) = self.open.get_mut(&key)
+            && *unflushed >= FLUSH_BYTES
+        {
+            *unflushed = 0;
+            self.flusher.poke(file);
+        }
     }
 
     fn extend(&mut self, key: FileId, size: u64) -> Result<(), FsError> {

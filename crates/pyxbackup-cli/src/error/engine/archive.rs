@@ -20,7 +20,8 @@ pub(super) fn exit(error: &ExtractError) -> Exit {
             | FlowError::Write(_)
             | FlowError::Kind { .. }
             | FlowError::Unfit { .. }
-            | FlowError::NoMember { .. } => Exit::Fatal,
+            | FlowError::NoMember { .. }
+            | FlowError::NoFiles => Exit::Fatal,
             _ => Exit::Extract,
         },
     }
@@ -58,7 +59,12 @@ fn of_archive(error: &FlowError) -> Option<&'static str> {
         FlowError::Read(_) => "see whether the disk or the network it is on is well",
         FlowError::Path { .. } => "no backup has such a path: do not trust what has",
         FlowError::Kind { .. } => "copy the directory without it, and convert the copy",
-        FlowError::Pack(_) => "check --compress-level",
+        FlowError::Pack(_) => {
+            "check --compress-level, if it is set; else this is a fault of pyxbackup: please report it"
+        }
+        FlowError::NoFiles => {
+            "an archive or directory without files is no backup: see whether it is the right one"
+        }
         // The message says it.
         FlowError::Unfit { .. } | FlowError::NoMember { .. } | FlowError::Write(_) => return None,
         _ => "it was damaged after it was written, or is not all there: get it from another copy",
