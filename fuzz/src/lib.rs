@@ -18,3 +18,9 @@ pub fn is_safe_path(path: &[u8]) -> bool {
     let is_component = |part: &[u8]| !part.is_empty() && part != b"." && part != b".." && part.len() <= 255;
     path.len() <= 511 && !path.contains(&0) && path.split(|byte| *byte == b'/').all(is_component)
 }
+
+/// Whether a path as it is shown could lead out of where it is resolved.
+#[must_use]
+pub fn is_safe_shown(path: &str) -> bool {
+    !path.starts_with('/') && path.split('/').all(|part| !matches!(part, "" | "." | ".."))
+}

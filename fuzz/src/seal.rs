@@ -196,3 +196,23 @@ fn qpress_record(archive: &[u8], at: usize, packets: &mut Vec<Range<usize>>) -> 
     }
     Some(at + 16)
 }
+
+/// A tar archive with the checksum of each header made right.
+#[must_use]
+pub fn tar(input: &[u8]) -> Vec<u8> {
+    const BLOCK: usize = 512;
+    let (mut archive, mut at) = (input.to_vec(), 0);
+    while let Some(header) = archive.get_mut(at..at + BLOCK) {
+        if header.iter().all(|byte| *byte == 0) {
+            break;
+        }
+        // The checksum is taken with itself as blanks, and is six octal digits, a NUL and a blank.
+        header[148..156].fill(b' ');
+        let sum: u32 = header.iter().map(|byte| u32::from(*byte)).sum();
+        header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+        let digits = header[124..136].iter().take_while(|byte| (b'0'..=b'7').contains(*byte));
+        let size = digits.fold(0_usize, |size, digit| size.saturating_mul(8).saturating_add(usize::from(digit - b'0')));
+        at = at.saturating_add(BLOCK).saturating_add(size.div_ceil(BLOCK).saturating_mul(BLOCK));
+    }
+    archive
+}

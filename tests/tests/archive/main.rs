@@ -158,22 +158,19 @@ impl Place {
         command.stdin(Stdio::null()).stderr(Stdio::null()).stdout(Stdio::null()).status().unwrap().success()
     }
 
-    /// Whether a program is there; says so when it is not.
-    fn has(&self, program: &str) -> bool {
-        let has = self.shell(&format!("command -v {program}"));
-        if !has {
-            println!("not compared with {program}: it is not installed");
-        }
-        has
+    /// Fails where a program is missing: what cannot be compared is not proven.
+    #[track_caller]
+    fn needs(&self, program: &str) {
+        let is_there = self.shell(&format!("command -v {program}"));
+        assert!(is_there, "{program} is missing: scripts/install-deps installs it");
     }
 
-    /// Makes `identity`, and gives the recipient that goes with it. Nothing where there is no age.
-    fn identity(&self) -> Option<String> {
-        if !self.has("age-keygen") || !self.shell("age-keygen -o identity") {
-            return None;
-        }
+    /// Makes `identity`, and gives the recipient that goes with it.
+    fn identity(&self) -> String {
+        self.needs("age-keygen");
+        assert!(self.shell("age-keygen -o identity"));
         let text = fs::read_to_string(self.path("identity")).unwrap();
-        text.lines().find_map(|line| line.strip_prefix("# public key: ")).map(str::to_owned)
+        text.lines().find_map(|line| line.strip_prefix("# public key: ")).unwrap().to_owned()
     }
 
     /// The files of an archive of this place are these, unpacked into `into`.

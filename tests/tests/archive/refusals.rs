@@ -98,7 +98,7 @@ fn files_encrypted_one_by_one_need_the_key_too() {
 #[test]
 fn an_identity_of_somebody_else_opens_nothing() {
     let place = Place::with_files();
-    let Some(recipient) = place.identity() else { return };
+    let recipient = place.identity();
     place.run(&["convert", "files", "a.tar.gz.age", "--encrypt-recipients", &recipient]).good();
     assert!(place.shell("mv identity identity-of-a && age-keygen -o identity"));
     let extract = ["extract", "a.tar.gz.age", "--to", "to"];

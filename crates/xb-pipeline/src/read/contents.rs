@@ -54,13 +54,15 @@ pub(super) fn xbstream_pieces<'scope>(
         let mut decoder = Decoder::new(xbstream_limits(), Dialect::Auto);
         while let Some(block) = blocks.next_block()? {
             let mut pieces = Vec::new();
-            decoder.feed::<XbstreamError>(&block, &mut |event| {
+            let fed = decoder.feed::<XbstreamError>(&block, &mut |event| {
                 pieces.extend(piece_of(&event, &block));
                 Ok(())
-            })?;
+            });
+            // What comes before a fault is good, and is passed on first.
             if !pieces.is_empty() && !outflow.give(pieces) {
                 return Ok(());
             }
+            fed?;
         }
         decoder.finish()?;
         Ok(())

@@ -71,12 +71,17 @@ impl Walk<'_> {
         let mut input = File::open(full).map_err(FsError::on("open", full))?;
         let size = input.metadata().map_err(FsError::on("examine", full))?.len();
         let about = About { size: Some(size), ..About::default() };
+        let shown = path.to_string();
         let mut pieces = vec![Piece::Open { file, path, about }];
         let mut offset = 0;
         loop {
             self.options.cancel.check()?;
             let mut block = vec![0; BLOCK_BYTES];
             let got = read_full(&mut input, &mut block).map_err(FsError::on("read", full))?;
+            if got == 0 && offset != size {
+                let reason = "it changed while it was read: stop what writes to it, or copy it first";
+                return Err(FlowError::Unfit { path: shown, reason });
+            }
             if got == 0 {
                 pieces.push(Piece::Close { file, size: offset });
                 return Ok(self.outflow.give(pieces));

@@ -105,11 +105,12 @@ pub(crate) struct Unique<P> {
     pieces: P,
     open: HashMap<FileId, StreamPath>,
     closed: HashSet<StreamPath>,
+    failed: Option<FlowError>,
 }
 
 impl<P> Unique<P> {
     pub(crate) fn new(pieces: P) -> Self {
-        Unique { pieces, open: HashMap::new(), closed: HashSet::new() }
+        Unique { pieces, open: HashMap::new(), closed: HashSet::new(), failed: None }
     }
 
     fn check(&mut self, piece: &Piece) -> Result<(), FlowError> {
@@ -132,8 +133,18 @@ impl<P> Unique<P> {
 
 impl<P: Pieces> Pieces for Unique<P> {
     fn next_pieces(&mut self) -> Result<Option<Vec<Piece>>, FlowError> {
-        let pieces = self.pieces.next_pieces()?;
-        pieces.iter().flatten().try_for_each(|piece| self.check(piece))?;
-        Ok(pieces)
+        if let Some(error) = self.failed.take() {
+            return Err(error);
+        }
+        let Some(mut pieces) = self.pieces.next_pieces()? else { return Ok(None) };
+        for index in 0..pieces.len() {
+            if let Some(Err(error)) = pieces.get(index).map(|piece| self.check(piece)) {
+                // What comes before it is good, and is passed on first.
+                pieces.truncate(index);
+                self.failed = Some(error);
+                break;
+            }
+        }
+        Ok(Some(pieces))
     }
 }
