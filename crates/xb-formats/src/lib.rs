@@ -33,8 +33,10 @@
 
 pub mod archive;
 mod bytes;
+mod field;
 pub mod meta;
 pub mod path;
+mod pull;
 pub mod qpress;
 pub mod xbcrypt;
 pub mod xbstream;

@@ -8,6 +8,7 @@ use super::event::{ArchiveSummary, Event, FileKey, Limits, Shape};
 use super::quicklz::{LONG_HEAD, PacketHead, SHORT_HEAD, is_long};
 use super::{BLOCK_MARK, MAGIC, RECORD_DIRECTORY, RECORD_FILE, RECORD_UP, TRAILER_MARK};
 use crate::bytes::number_at;
+use crate::field::Field;
 use crate::path::{COMPONENT_LIMIT, PathError, StreamPath, escape};
 
 /// Sizes of the fields, in bytes.
@@ -37,13 +38,10 @@ pub struct Decoder {
     /// Every path of the archive.
     seen: HashSet<StreamPath>,
     part: Part,
-    /// Bytes of the field `part` waits for.
-    gathered: Vec<u8>,
-    /// How many make it complete. Never zero.
-    wanted: usize,
+    /// What `part` waits for.
+    field: Field,
     /// Where the current record or block begins.
     start: u64,
-    position: u64,
     counts: ArchiveSummary,
     failed: Option<QpressError>,
 }
@@ -98,10 +96,8 @@ impl Decoder {
             open: Vec::new(),
             seen: HashSet::new(),
             part: Part::Magic,
-            gathered: Vec::new(),
-            wanted: MAGIC.len(),
+            field: Field::first(MAGIC.len()),
             start: 0,
-            position: 0,
             counts: ArchiveSummary::default(),
             failed: None,
         }
@@ -110,7 +106,7 @@ impl Decoder {
     /// How many bytes have been read, which is also how many were fed unless there was an error.
     #[must_use]
     pub fn position(&self) -> u64 {
-        self.position
+        self.field.position
     }
 
     /// Reads the next piece of the archive and tells `on` what is in it.
@@ -148,7 +144,7 @@ impl Decoder {
             return Err(error);
         }
         if !matches!(self.part, Part::Record) {
-            let fault = Fault::Truncated { end: self.position };
+            let fault = Fault::Truncated { end: self.field.position };
             return Err(self.refuse(fault, self.part.path()));
         }
         if let Some(directory) = self.open.last() {
@@ -157,44 +153,34 @@ impl Decoder {
         if self.shape == Shape::Single && self.counts.files == 0 {
             return Err(self.refuse(Fault::NoFile, None));
         }
-        Ok(ArchiveSummary { archive_bytes: self.position, ..self.counts })
+        Ok(ArchiveSummary { archive_bytes: self.field.position, ..self.counts })
     }
 
     fn read<E>(&mut self, mut input: &[u8], on: Listener<'_, E>) -> Result<(), Stop<E>> {
-        while self.gather(&mut input) {
+        while self.field.gather(&mut input) {
             self.read_field(on)?;
         }
         Ok(())
     }
 
-    /// Moves bytes of the current field out of the input. True when it is complete.
-    fn gather(&mut self, input: &mut &[u8]) -> bool {
-        let missing = self.wanted - self.gathered.len();
-        let (bytes, rest) = input.split_at(missing.min(input.len()));
-        self.gathered.extend_from_slice(bytes);
-        *input = rest;
-        self.position += bytes.len() as u64;
-        self.gathered.len() == self.wanted
-    }
-
     fn expect(&mut self, part: Part, wanted: usize) {
-        self.gathered.clear();
+        self.field.bytes.clear();
         self.expect_more(part, wanted);
     }
 
     /// Waits for a field that begins with the one that is complete.
     fn expect_more(&mut self, part: Part, wanted: usize) {
         self.part = part;
-        self.wanted = wanted;
+        self.field.wanted = wanted;
     }
 
     fn expect_record(&mut self) {
-        self.start = self.position;
+        self.start = self.field.position;
         self.expect(Part::Record, RECORD);
     }
 
     fn expect_mark(&mut self, file: File) {
-        self.start = self.position;
+        self.start = self.field.position;
         self.expect(Part::Mark(file), MARK);
     }
 
@@ -209,7 +195,7 @@ impl Decoder {
             Part::Mark(file) => self.read_mark(file)?,
             Part::BlockHead(file) => self.read_block_head(file)?,
             Part::PacketFlags(file, expected) => {
-                let long = self.gathered.first().is_some_and(|flags| is_long(*flags));
+                let long = self.field.bytes.first().is_some_and(|flags| is_long(*flags));
                 let wanted = if long { LONG_HEAD } else { SHORT_HEAD };
                 self.expect_more(Part::PacketHead(file, expected), wanted);
             }
@@ -235,7 +221,7 @@ impl Decoder {
     }
 
     fn read_chunk_size(&mut self) -> Result<(), QpressError> {
-        self.chunk_size = number_at::<8>(&self.gathered, 0);
+        self.chunk_size = number_at::<8>(&self.field.bytes, 0);
         if self.chunk_size == 0 {
             return Err(self.refuse(Fault::NoChunkSize, None));
         }
@@ -246,7 +232,7 @@ impl Decoder {
     }
 
     fn read_record<E>(&mut self, on: Listener<'_, E>) -> Result<(), Stop<E>> {
-        let kind = self.gathered.first().copied().unwrap_or_default();
+        let kind = self.field.bytes.first().copied().unwrap_or_default();
         if !matches!(kind, RECORD_DIRECTORY | RECORD_UP | RECORD_FILE) {
             return Err(self.refuse(Fault::BadRecord { byte: kind }, None).into());
         }
@@ -264,7 +250,7 @@ impl Decoder {
 
     /// Checks the length of a name before anything of it is taken. The NUL behind it does not count.
     fn read_name_length(&mut self, kind: u8) -> Result<(), QpressError> {
-        let length = number_at::<4>(&self.gathered, 0);
+        let length = number_at::<4>(&self.field.bytes, 0);
         match usize::try_from(length) {
             Ok(0) => Err(self.refuse(PathError::Empty.into(), self.open.last())),
             Ok(wanted) if wanted <= COMPONENT_LIMIT => {
@@ -297,9 +283,9 @@ impl Decoder {
 
     /// Checks the name that was gathered, with the NUL behind it.
     fn gathered_path(&self) -> Result<StreamPath, QpressError> {
-        let (path, name) = match self.gathered.split_last() {
+        let (path, name) = match self.field.bytes.split_last() {
             Some((0, name)) => (StreamPath::child(self.open.last(), name).map_err(Fault::from), name),
-            _ => (Err(Fault::NameUnterminated), self.gathered.as_slice()),
+            _ => (Err(Fault::NameUnterminated), self.field.bytes.as_slice()),
         };
         path.map_err(|fault| {
             let parent = self.open.last().map(|parent| format!("{parent}/")).unwrap_or_default();
@@ -317,8 +303,8 @@ impl Decoder {
     }
 
     fn read_block_head(&mut self, file: File) -> Result<(), QpressError> {
-        let found = number_at::<8>(&self.gathered, 0);
-        let expected = number_at::<4>(&self.gathered, 8) as u32;
+        let found = number_at::<8>(&self.field.bytes, 0);
+        let expected = number_at::<4>(&self.field.bytes, 8) as u32;
         if found != file.size {
             let fault = Fault::OutOfOrder { expected: file.size, found };
             return Err(self.refuse(fault, Some(&file.path)));
@@ -329,7 +315,7 @@ impl Decoder {
 
     /// Checks the head of a packet before anything of the packet is taken.
     fn read_packet_head(&mut self, file: File, expected: u32) -> Result<(), QpressError> {
-        let head = PacketHead::parse(&self.gathered).map_err(Fault::from);
+        let head = PacketHead::parse(&self.field.bytes).map_err(Fault::from);
         let head = head.and_then(|head| self.check_packet(&file, head).map(|()| head));
         let head = head.map_err(|fault| self.refuse(fault, Some(&file.path)))?;
         self.expect_more(Part::Packet(file, expected, head), head.packet_bytes);
@@ -360,7 +346,7 @@ impl Decoder {
             offset: file.size,
             expected,
             head,
-            packet: std::mem::take(&mut self.gathered),
+            packet: std::mem::take(&mut self.field.bytes),
         };
         file.size += head.plain_bytes as u64;
         self.counts.blocks += 1;
@@ -371,7 +357,7 @@ impl Decoder {
 
     /// The field of 8 bytes that was gathered.
     fn eight_bytes(&self) -> [u8; 8] {
-        self.gathered.first_chunk().copied().unwrap_or_default()
+        self.field.bytes.first_chunk().copied().unwrap_or_default()
     }
 
     fn refuse(&self, fault: Fault, path: Option<&StreamPath>) -> QpressError {

@@ -5,6 +5,7 @@ use super::chunk::{Chunk, Version};
 use super::encrypt::{IV_BYTES, Iv};
 use super::error::{Fault, XbcryptError};
 use crate::bytes::number_at;
+use crate::field::Field;
 
 /// Sizes of the fields, in bytes.
 const MAGIC: usize = 8;
@@ -53,13 +54,10 @@ pub struct StreamSummary {
 pub struct Splitter {
     limits: Limits,
     part: Part,
-    /// Bytes of the field `part` waits for.
-    gathered: Vec<u8>,
-    /// How many make it complete. Zero for the payload of an empty chunk only.
-    wanted: usize,
+    /// What `part` waits for.
+    field: Field,
     /// Where the current chunk begins.
     chunk_start: u64,
-    position: u64,
     counts: StreamSummary,
     failed: Option<XbcryptError>,
 }
@@ -101,10 +99,8 @@ impl Splitter {
         Splitter {
             limits,
             part: Part::Magic,
-            gathered: Vec::new(),
-            wanted: MAGIC,
+            field: Field::first(MAGIC),
             chunk_start: 0,
-            position: 0,
             counts: StreamSummary::default(),
             failed: None,
         }
@@ -113,7 +109,7 @@ impl Splitter {
     /// How many bytes have been read, which is also how many were fed unless there was an error.
     #[must_use]
     pub fn position(&self) -> u64 {
-        self.position
+        self.field.position
     }
 
     /// Reads the next piece of the stream and hands every chunk that is complete to `on`, in order.
@@ -129,7 +125,7 @@ impl Splitter {
         if let Some(error) = &self.failed {
             return Err(E::from(error.clone()));
         }
-        while self.gather(&mut input) {
+        while self.field.gather(&mut input) {
             let stop = match self.read_field(on) {
                 Ok(()) => continue,
                 Err(stop) => stop,
@@ -152,26 +148,15 @@ impl Splitter {
         if let Some(error) = self.failed {
             return Err(error);
         }
-        if !matches!(self.part, Part::Magic) || !self.gathered.is_empty() {
-            return Err(self.refuse(Fault::Truncated { end: self.position }));
+        if !matches!(self.part, Part::Magic) || !self.field.bytes.is_empty() {
+            return Err(self.refuse(Fault::Truncated { end: self.field.position }));
         }
-        Ok(StreamSummary { stream_bytes: self.position, ..self.counts })
-    }
-
-    /// Moves bytes of the current field out of the input. True when it is complete.
-    fn gather(&mut self, input: &mut &[u8]) -> bool {
-        let missing = self.wanted - self.gathered.len();
-        let (bytes, rest) = input.split_at(missing.min(input.len()));
-        self.gathered.extend_from_slice(bytes);
-        *input = rest;
-        self.position += bytes.len() as u64;
-        self.gathered.len() == self.wanted
+        Ok(StreamSummary { stream_bytes: self.field.position, ..self.counts })
     }
 
     fn expect(&mut self, part: Part, wanted: usize) {
         self.part = part;
-        self.wanted = wanted;
-        self.gathered.clear();
+        self.field.expect(wanted);
     }
 
     /// Acts on a field that is complete.
@@ -181,7 +166,7 @@ impl Splitter {
             Part::Head(version) => self.read_head(version)?,
             Part::IvSize(head) => self.read_iv_size(head)?,
             Part::Iv(head) => {
-                let iv = self.gathered.first_chunk().copied();
+                let iv = self.field.bytes.first_chunk().copied();
                 self.expect(Part::Payload(head, iv), head.size);
             }
             Part::Payload(head, iv) => {
@@ -193,8 +178,8 @@ impl Splitter {
     }
 
     fn read_magic(&mut self) -> Result<(), Fault> {
-        let Some(version) = Version::of(&self.gathered) else {
-            let found = self.gathered.first_chunk().copied().unwrap_or_default();
+        let Some(version) = Version::of(&self.field.bytes) else {
+            let found = self.field.bytes.first_chunk().copied().unwrap_or_default();
             return Err(Fault::BadMagic { found });
         };
         let demanded = self.limits.oldest_version;
@@ -207,9 +192,9 @@ impl Splitter {
 
     /// The first 8 bytes are reserved: writers store zero, readers do not look.
     fn read_head(&mut self, version: Version) -> Result<(), Fault> {
-        let original = number_at::<8>(&self.gathered, 8);
-        let encrypted = number_at::<8>(&self.gathered, 16);
-        let expected = number_at::<4>(&self.gathered, 24) as u32;
+        let original = number_at::<8>(&self.field.bytes, 8);
+        let encrypted = number_at::<8>(&self.field.bytes, 16);
+        let expected = number_at::<4>(&self.field.bytes, 24) as u32;
         let limit = self.limits.max_chunk_bytes.min(SIZE_LIMIT);
         within("the original size of a chunk", original, SIZE_LIMIT)?;
         within("the size of a chunk", encrypted, limit)?;
@@ -234,7 +219,7 @@ impl Splitter {
     }
 
     fn read_iv_size(&mut self, head: Head) -> Result<(), Fault> {
-        let size = number_at::<8>(&self.gathered, 0);
+        let size = number_at::<8>(&self.field.bytes, 0);
         within("the size of an IV", size, IV_BYTES as u64)?;
         match usize::try_from(size) {
             Ok(IV_BYTES) => self.expect(Part::Iv(head), IV_BYTES),
@@ -253,12 +238,12 @@ impl Splitter {
             version: head.version,
             iv,
             expected: head.expected,
-            payload: std::mem::take(&mut self.gathered),
+            payload: std::mem::take(&mut self.field.bytes),
         };
         self.counts.plain_bytes += chunk.plain_length() as u64;
         let oldest = self.counts.oldest_version.map_or(head.version, |oldest| oldest.min(head.version));
         self.counts.oldest_version = Some(oldest);
-        self.chunk_start = self.position;
+        self.chunk_start = self.field.position;
         self.expect(Part::Magic, MAGIC);
         chunk
     }

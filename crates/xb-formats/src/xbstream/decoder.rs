@@ -9,6 +9,7 @@ use super::{
     TYPE_SEEK_OR_SPARSE,
 };
 use crate::bytes::number_at;
+use crate::field::Field;
 use crate::path::{PathError, StreamPath, escape};
 
 /// Sizes of the fields, in bytes.
@@ -51,13 +52,10 @@ pub struct Decoder {
     dialect: Dialect,
     files: FileTable,
     part: Part,
-    /// Bytes of the field `part` waits for.
-    gathered: Vec<u8>,
-    /// How many make it complete. Never zero.
-    wanted: usize,
+    /// What `part` waits for.
+    field: Field,
     /// Where the current chunk begins.
     chunk_start: u64,
-    position: u64,
     counts: StreamSummary,
     failed: Option<XbstreamError>,
 }
@@ -102,10 +100,8 @@ impl Decoder {
             dialect,
             files: FileTable::default(),
             part: Part::Magic,
-            gathered: Vec::with_capacity(PATH_LIMIT),
-            wanted: MAGIC.len(),
+            field: Field::first(MAGIC.len()),
             chunk_start: 0,
-            position: 0,
             counts: StreamSummary::default(),
             failed: None,
         }
@@ -114,7 +110,7 @@ impl Decoder {
     /// How many bytes have been read, which is also how many were fed unless there was an error.
     #[must_use]
     pub fn position(&self) -> u64 {
-        self.position
+        self.field.position
     }
 
     /// Reads the next piece of the stream and tells `on` what is in it.
@@ -151,13 +147,13 @@ impl Decoder {
         if let Some(error) = self.failed {
             return Err(error);
         }
-        if !matches!(self.part, Part::Magic) || !self.gathered.is_empty() {
-            let fault = Fault::Truncated { end: self.position };
+        if !matches!(self.part, Part::Magic) || !self.field.bytes.is_empty() {
+            let fault = Fault::Truncated { end: self.field.position };
             return Err(self.refuse(fault, self.part.path()));
         }
         match self.files.unfinished() {
             Some(fault) => Err(self.refuse(fault, None)),
-            None => Ok(StreamSummary { stream_bytes: self.position, ..self.counts }),
+            None => Ok(StreamSummary { stream_bytes: self.field.position, ..self.counts }),
         }
     }
 
@@ -166,13 +162,13 @@ impl Decoder {
             if let Part::Payload(payload) = &mut self.part {
                 let before = input.len();
                 let passed = payload.deliver(&mut input, on).map_err(Stop::Caller)?;
-                self.position += (before - input.len()) as u64;
+                self.field.position += (before - input.len()) as u64;
                 if !passed {
                     return Ok(());
                 }
                 self.end_payload(on)?;
             } else {
-                if !self.gather(&mut input) {
+                if !self.field.gather(&mut input) {
                     return Ok(());
                 }
                 self.read_field(on)?;
@@ -180,25 +176,14 @@ impl Decoder {
         }
     }
 
-    /// Moves bytes of the current field out of the input. True when it is complete.
-    fn gather(&mut self, input: &mut &[u8]) -> bool {
-        let missing = self.wanted - self.gathered.len();
-        let (bytes, rest) = input.split_at(missing.min(input.len()));
-        self.gathered.extend_from_slice(bytes);
-        *input = rest;
-        self.position += bytes.len() as u64;
-        self.gathered.len() == self.wanted
-    }
-
     fn expect(&mut self, part: Part, wanted: usize) {
         self.part = part;
-        self.wanted = wanted;
-        self.gathered.clear();
+        self.field.expect(wanted);
     }
 
     fn expect_chunk(&mut self) {
         self.counts.chunks += 1;
-        self.chunk_start = self.position;
+        self.chunk_start = self.field.position;
         self.expect(Part::Magic, MAGIC.len());
     }
 
@@ -217,7 +202,7 @@ impl Decoder {
             Part::SparseHead { path } => self.read_sparse_head(path, on)?,
             Part::Map { payload, entries_left } => self.read_map_entry(payload, entries_left)?,
             Part::RenameHead { from } => {
-                let length = number_at::<4>(&self.gathered, 0);
+                let length = number_at::<4>(&self.field.bytes, 0);
                 let wanted = self.path_length(length, Some(&from))?;
                 self.expect(Part::RenamePath { from }, wanted);
             }
@@ -228,9 +213,9 @@ impl Decoder {
     }
 
     fn read_magic(&mut self) -> Result<(), XbstreamError> {
-        if self.gathered != MAGIC {
+        if self.field.bytes != MAGIC {
             let mut found = [0; 8];
-            found.copy_from_slice(&self.gathered);
+            found.copy_from_slice(&self.field.bytes);
             return Err(self.refuse(Fault::BadMagic { found }, None));
         }
         self.expect(Part::Head, HEAD);
@@ -238,14 +223,14 @@ impl Decoder {
     }
 
     fn read_head(&mut self) -> Result<(), XbstreamError> {
-        let (flags, kind) = (self.gathered[0], self.gathered[1]);
+        let (flags, kind) = (self.field.bytes[0], self.field.bytes[1]);
         if !matches!(kind, TYPE_DATA | TYPE_END | TYPE_SEEK_OR_SPARSE | TYPE_REMOVE | TYPE_RENAME) {
             return Err(self.refuse(Fault::UnknownType { byte: kind }, None));
         }
         if flags & !(FLAG_SKIPPABLE | FLAG_REWRITE) != 0 {
             return Err(self.refuse(Fault::UnknownFlag { flags }, None));
         }
-        let wanted = self.path_length(number_at::<4>(&self.gathered, 2), None)?;
+        let wanted = self.path_length(number_at::<4>(&self.field.bytes, 2), None)?;
         self.expect(Part::Path { kind, rewrite: flags & FLAG_REWRITE != 0 }, wanted);
         Ok(())
     }
@@ -261,9 +246,9 @@ impl Decoder {
 
     /// Checks the path that was gathered.
     fn gathered_path(&self) -> Result<StreamPath, XbstreamError> {
-        StreamPath::new(&self.gathered).map_err(|error| XbstreamError {
+        StreamPath::new(&self.field.bytes).map_err(|error| XbstreamError {
             offset: self.chunk_start,
-            path: Some(escape(&self.gathered)),
+            path: Some(escape(&self.field.bytes)),
             fault: error.into(),
         })
     }
@@ -306,9 +291,9 @@ impl Decoder {
         rewrite: bool,
         on: Listener<'_, E>,
     ) -> Result<(), Stop<E>> {
-        let length = number_at::<8>(&self.gathered, 0);
-        let offset = number_at::<8>(&self.gathered, 8);
-        let expected = number_at::<4>(&self.gathered, 16) as u32;
+        let length = number_at::<8>(&self.field.bytes, 0);
+        let offset = number_at::<8>(&self.field.bytes, 8);
+        let expected = number_at::<4>(&self.field.bytes, 16) as u32;
         let file = self.enter_at(&path, rewrite, offset, length, on)?;
         self.part = Part::Payload(Payload::data(path, file, length, expected));
         Ok(())
@@ -342,20 +327,20 @@ impl Decoder {
 
     /// Decides by what stands where the next chunk would begin if this were a seek.
     fn read_seek_or_sparse<E>(&mut self, path: StreamPath, on: Listener<'_, E>) -> Result<(), Stop<E>> {
-        if self.gathered[SEEK..] == MAGIC {
+        if self.field.bytes[SEEK..] == MAGIC {
             self.seek(&path, on)?;
             self.expect_chunk();
-            self.chunk_start = self.position - MAGIC.len() as u64;
+            self.chunk_start = self.field.position - MAGIC.len() as u64;
             self.expect(Part::Head, HEAD);
         } else {
             self.part = Part::SparseHead { path };
-            self.wanted = SPARSE_HEAD;
+            self.field.wanted = SPARSE_HEAD;
         }
         Ok(())
     }
 
     fn seek<E>(&mut self, path: &StreamPath, on: Listener<'_, E>) -> Result<(), Stop<E>> {
-        let offset = number_at::<8>(&self.gathered, 0);
+        let offset = number_at::<8>(&self.field.bytes, 0);
         self.check_size(Some(offset)).map_err(|fault| self.refuse(fault, Some(path)))?;
         let mut file = self.enter(path, false, on)?;
         file.position = offset;
@@ -364,10 +349,10 @@ impl Decoder {
     }
 
     fn read_sparse_head<E>(&mut self, path: StreamPath, on: Listener<'_, E>) -> Result<(), Stop<E>> {
-        let entries = number_at::<4>(&self.gathered, 0) as u32;
-        let length = number_at::<8>(&self.gathered, 4);
-        let offset = number_at::<8>(&self.gathered, 12);
-        let expected = number_at::<4>(&self.gathered, 20) as u32;
+        let entries = number_at::<4>(&self.field.bytes, 0) as u32;
+        let length = number_at::<8>(&self.field.bytes, 4);
+        let offset = number_at::<8>(&self.field.bytes, 12);
+        let expected = number_at::<4>(&self.field.bytes, 20) as u32;
         let limit = u64::from(self.limits.max_map_entries);
         within("the number of map entries", u64::from(entries), limit)
             .map_err(|fault| self.refuse(fault, Some(&path)))?;
@@ -382,7 +367,7 @@ impl Decoder {
     }
 
     fn read_map_entry(&mut self, mut payload: Payload, entries_left: u32) -> Result<(), XbstreamError> {
-        payload.add_entry(number_at::<8>(&self.gathered, 0).to_le_bytes());
+        payload.add_entry(number_at::<8>(&self.field.bytes, 0).to_le_bytes());
         match entries_left - 1 {
             0 => self.end_map(payload),
             entries_left => {

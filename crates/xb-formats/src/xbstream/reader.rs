@@ -7,9 +7,7 @@ use xb_core::ErrorClass;
 use super::decoder::Decoder;
 use super::error::XbstreamError;
 use super::event::{Dialect, Event, Limits, StreamSummary};
-
-/// Bytes fetched at a time.
-const BLOCK: usize = 256 * 1024;
+use crate::pull::each_block;
 
 /// Reads a whole stream from a source.
 #[derive(Debug)]
@@ -59,14 +57,7 @@ impl<R: Read> Reader<R> {
         mut self,
         on: &mut dyn FnMut(Event<'_>) -> Result<(), E>,
     ) -> Result<StreamSummary, E> {
-        let mut block = vec![0; BLOCK];
-        loop {
-            match self.source.read(&mut block) {
-                Ok(0) => return Ok(self.decoder.finish()?),
-                Ok(length) => self.decoder.feed(&block[..length], on)?,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
+        each_block(&mut self.source, |block| self.decoder.feed(block, on))?;
+        Ok(self.decoder.finish()?)
     }
 }
