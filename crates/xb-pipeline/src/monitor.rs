@@ -10,8 +10,12 @@ pub enum Phase {
     Backup,
     /// What was stored reaches the disk and is committed.
     Commit,
+    /// An archive is looked through.
+    Read,
     /// A stored backup is unpacked.
     Extract,
+    /// An archive becomes one of another form.
+    Convert,
     /// The engine applies its redo log.
     Prepare,
 }
@@ -24,7 +28,9 @@ impl Phase {
             Phase::Probe => "probe",
             Phase::Backup => "backup",
             Phase::Commit => "commit",
+            Phase::Read => "read",
             Phase::Extract => "extract",
+            Phase::Convert => "convert",
             Phase::Prepare => "prepare",
         }
     }

@@ -56,10 +56,10 @@ pub(crate) fn list(
         ..Wanted::default()
     };
     let archive = opened.name;
-    context.monitor().phase(Phase::Probe, &archive.display().to_string(), opened.bytes);
+    context.monitor().phase(Phase::Read, &archive.display().to_string(), opened.bytes);
     let options = read_options(context, &keys, &**context.monitor());
     let listing = pipeline::list(opened.reader, &archive, &pipeline_wanted, &options);
-    let listing = listing.map_err(|error| failed(context, error, None))?;
+    let listing = listing.map_err(|error| failed(error, None))?;
     selection.check(&archive, None)?;
     let sum = |of: fn(&pipeline::Member) -> u64| listing.members.iter().map(of).sum();
     Ok(ArchiveListing {
@@ -85,7 +85,7 @@ pub(crate) fn cat(
     let opened = Opened::new(input, context.cancel())?;
     let keys = keys(context)?;
     let options = read_options(context, &keys, &**context.monitor());
-    context.monitor().phase(Phase::Extract, &opened.name.display().to_string(), opened.bytes);
+    context.monitor().phase(Phase::Read, &opened.name.display().to_string(), opened.bytes);
     match pipeline::cat(opened.reader, &opened.name, &path, as_stored, out, &options) {
         Ok(bytes) => Ok(bytes),
         Err(ExtractError::Archive { source: FlowError::NoMember { path }, .. }) => {
@@ -94,7 +94,7 @@ pub(crate) fn cat(
             let (archive, nearest) = (opened.name, nearest.unwrap_or_default());
             Err(ArchiveRefusal::NoMember { archive, member: path, nearest }.into())
         }
-        Err(error) => Err(failed(context, error, None)),
+        Err(error) => Err(failed(error, None)),
     }
 }
 
@@ -133,8 +133,7 @@ pub(crate) fn extract(
     let keys = keys(context)?;
     if let Some(archive) = opened.again.as_ref().filter(|_| selection.is_all() && !wanted.as_stored) {
         // What can be known to fail is found before anything is made.
-        probe(archive, &read_options(context, &keys, &Silent))
-            .map_err(|error| failed(context, error, None))?;
+        probe(archive, &read_options(context, &keys, &Silent)).map_err(|error| failed(error, None))?;
     }
     let archive = opened.name.clone();
     let target = Target::enter(into)?;
@@ -148,11 +147,10 @@ pub(crate) fn extract(
     let extracted = match extracted {
         Ok(extracted) => extracted,
         Err(error) => {
-            let source = told_to_stop(context, error);
             // What stood before the damage may be all there is left of a server.
-            let is_damaged = matches!(source, ExtractError::Archive { .. });
+            let is_damaged = matches!(error, ExtractError::Archive { .. });
             let left_in = if is_damaged { target.keep_files() } else { target.give_up() };
-            return Err(EngineError::Archive { source: Box::new(source), left_in });
+            return Err(failed(error, left_in));
         }
     };
     let is_all = selection.is_all();
@@ -229,17 +227,17 @@ fn make_archive(
     let (origin, phase, total) = match directory {
         Some(directory) => {
             check_directory(&directory, to)?;
-            (Origin::Directory, Phase::Backup, Some(tree_bytes(&directory)?))
+            (Origin::Directory, Phase::Convert, Some(tree_bytes(&directory)?))
         }
         None => {
             let opened = Opened::new(from, context.cancel())?;
-            (Origin::Archive(Box::new(opened.reader)), Phase::Extract, opened.bytes)
+            (Origin::Archive(Box::new(opened.reader)), Phase::Convert, opened.bytes)
         }
     };
     context.monitor().phase(phase, &between(&name, to), total);
     let options = read_options(context, &keys, &**context.monitor());
     let receipt = pipeline::convert(origin, &name, to, made, &options);
-    let receipt = receipt.map_err(|error| failed(context, error, None))?;
+    let receipt = receipt.map_err(|error| failed(error, None))?;
     Ok(ArchiveConverted {
         from: name,
         to: to.to_owned(),
@@ -265,7 +263,7 @@ fn make_directory(context: &Context, from: ArchiveInput, to: &Path) -> Result<Ar
             size_bytes: extracted.bytes,
             blake3: None,
         }),
-        Err(error) => Err(failed(context, error, target.give_up())),
+        Err(error) => Err(failed(error, target.give_up())),
     }
 }
 
@@ -322,17 +320,8 @@ fn read_options<'a>(context: &'a Context, keys: &'a Keys, monitor: &'a dyn Monit
     ReadOptions { keys, threads: context.compress_threads(), monitor, cancel: context.cancel() }
 }
 
-fn failed(context: &Context, error: ExtractError, left_in: Option<PathBuf>) -> EngineError {
-    EngineError::Archive { source: Box::new(told_to_stop(context, error)), left_in }
-}
-
-/// A read that was ended because of a stop signal fails like any other.
-fn told_to_stop(context: &Context, error: ExtractError) -> ExtractError {
-    let stopped = match &error {
-        ExtractError::Archive { source: FlowError::Read(_), .. } => context.cancel().check().err(),
-        _ => None,
-    };
-    stopped.map_or(error, ExtractError::Cancelled)
+fn failed(error: ExtractError, left_in: Option<PathBuf>) -> EngineError {
+    EngineError::Archive { source: Box::new(error), left_in }
 }
 
 fn words(layers: &[Layer]) -> Vec<String> {
