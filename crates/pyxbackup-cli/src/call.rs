@@ -45,6 +45,9 @@ pub(crate) fn prepare(typed: Typed, err: &mut dyn Write) -> Result<(Call, Comman
         }
         None => (None, vec![typed.layer]),
     };
+    let layers =
+        layers.into_iter().map(|layer| layer.in_section(&typed.section)).collect::<Result<Vec<_>, _>>();
+    let layers = layers.map_err(|error| CliError::settings(error, config.clone()))?;
     let resolved =
         settings::resolve(&layers, task).map_err(|error| CliError::settings(error, config.clone()))?;
     warnings.extend(resolved.warnings.iter().map(ToString::to_string));
@@ -53,23 +56,30 @@ pub(crate) fn prepare(typed: Typed, err: &mut dyn Write) -> Result<(Call, Comman
         matches!(typed.command, Command::Status { format: StatusFormat::Nagios | StatusFormat::Zabbix });
     if !typed.quiet && !is_for_machines {
         // A closed standard error must not keep a backup from being taken.
-        let _ = say(err, "warning", &warnings).and_then(|()| say(err, "note", &resolved.notes));
+        let _ = say(err, &warnings);
     }
-    let remarks = warnings.iter().chain(&resolved.notes).cloned().collect();
+    let remarks = warnings;
     let Typed { quiet, debug, json, .. } = typed;
     let call = Call { resolved, remarks, config, quiet, debug, json };
     Ok((call, typed.command))
 }
 
-fn say(err: &mut dyn Write, what: &str, lines: &[String]) -> std::io::Result<()> {
-    lines.iter().try_for_each(|line| writeln!(err, "pyxbackup: {what}: {line}"))
+fn say(err: &mut dyn Write, lines: &[String]) -> std::io::Result<()> {
+    lines.iter().try_for_each(|line| writeln!(err, "pyxbackup: warning: {line}"))
 }
 
 fn command_line_warnings(layer: &Layer) -> Vec<String> {
-    let typed = layer.entries.iter().find(|entry| entry.key.is_secret());
-    let Some(Origin::CommandLine { option }) = typed.map(|entry| &entry.origin) else { return Vec::new() };
-    vec![format!(
-        "{option}: every user of this machine can read the password in the process list; \
-         put mysql_pass into a configuration file of mode 0600"
-    )]
+    let typed = layer.entries.iter().filter(|entry| entry.key.is_secret());
+    typed
+        .filter_map(|entry| match &entry.origin {
+            Origin::CommandLine { option } => Some((option, entry.key.name)),
+            _ => None,
+        })
+        .map(|(option, name)| {
+            format!(
+                "{option}: every user of this machine can read it in the process list; \
+                 put {name} into a configuration file of mode 0600"
+            )
+        })
+        .collect()
 }

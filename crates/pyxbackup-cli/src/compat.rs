@@ -21,6 +21,7 @@ pub(crate) fn instead_of(task: Task) -> Option<&'static str> {
         | Task::ArchiveConvert => None,
         Task::ApplyLast => Some("`pyxbackup restore-set` prepares the newest backup when it is needed"),
         Task::Prune => Some("nothing is removed by itself; delete whole sets, the oldest first, by hand"),
+        Task::Pin | Task::Unpin => Some("nothing is removed by itself"),
         Task::BinlogStream => Some("`mysqlbinlog --read-from-remote-server --raw --stop-never` streams them"),
         Task::Wipeout => Some("remove what is in stor_dir by hand"),
         Task::Meta => Some("`pyxbackup list --format json` prints all that is known of each backup"),

@@ -80,7 +80,7 @@ fn a_file_with_features_to_come_stops_only_those_who_take_backups(#[case] comman
 
 #[test]
 fn a_backup_with_features_to_come_is_refused_with_all_of_them() {
-    let (_dir, path) = config("a.cnf", "apply_log = 1\nremote_host = other\n");
+    let (_dir, path) = config("a.cnf", "binlog_resume = 1\nremote_host = other\n");
     let line = |number: usize, rest: &str| format!("pyxbackup: error: {path}:{number}: {rest}\n");
     pyxbackup(&["-f", &path, "full"])
         .assert()
@@ -88,23 +88,13 @@ fn a_backup_with_features_to_come_is_refused_with_all_of_them() {
         .stdout("")
         .stderr(predicate::str::contains(line(
             2,
-            "apply_log = 1: keeping a prepared copy of every backup is not in this version",
+            "binlog_resume = 1: streaming binary logs is not in this version",
         )))
-        .stderr(predicate::str::contains("  hint: remove the line or set apply_log = 0\n"))
+        .stderr(predicate::str::contains("  hint: remove the line or set binlog_resume = 0\n"))
         .stderr(predicate::str::contains(line(
             3,
             "remote_host = other: sending backups to another host is not in this version",
         )));
-}
-
-#[test]
-fn of_a_file_with_qpress_and_encryption_only_the_rest_is_refused() {
-    let path = data("qpress-encrypted.cnf");
-    pyxbackup(&["-f", &path, "full"])
-        .assert()
-        .code(128)
-        .stderr(predicate::str::starts_with(format!("pyxbackup: error: {path}:11: apply_log = 1: ")))
-        .stderr(predicate::str::contains("error:").count(1));
 }
 
 #[test]

@@ -165,6 +165,7 @@ fn value_name(kind: Kind) -> &'static str {
         Kind::Directory => "DIR",
         Kind::Directories => "DIRS",
         Kind::Number { .. } => "N",
+        Kind::NumberOr { .. } => "N|WORD",
         Kind::Choice(_) => "WORD",
         Kind::List => "LIST",
         Kind::Words => "OPTIONS",

@@ -112,6 +112,8 @@ pub(super) fn about(task: Task) -> &'static str {
         Task::ArchiveConvert => "Make an archive of another form, or from a directory",
         Task::ApplyLast => "Bring the prepared copy up to the newest incremental",
         Task::Prune => "Remove what retention no longer keeps",
+        Task::Pin => "Keep a set whatever retention says",
+        Task::Unpin => "Leave a set to retention again",
         Task::BinlogStream => "Copy binary logs continuously",
         Task::Wipeout => "Remove every backup",
         Task::Meta => "Print single facts about the store",

@@ -216,9 +216,14 @@ fn command(task: Task, matches: &ArgMatches) -> Command {
         Task::ArchiveList | Task::ArchiveCat | Task::ArchiveExtract | Task::ArchiveConvert => {
             Command::Archive(archive::command(task, matches))
         }
-        Task::ApplyLast | Task::Prune | Task::BinlogStream | Task::Wipeout | Task::Meta | Task::LastLsn => {
-            Command::Absent(task)
-        }
+        Task::ApplyLast
+        | Task::Prune
+        | Task::Pin
+        | Task::Unpin
+        | Task::BinlogStream
+        | Task::Wipeout
+        | Task::Meta
+        | Task::LastLsn => Command::Absent(task),
     }
 }
 

@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal, Write};
 
 use comfy_table::{ContentArrangement, Table};
 use serde::Serialize;
-use xb_core::settings::{Availability, Entry, Origin};
+use xb_core::settings::{Entry, Origin};
 
 use crate::args::ConfigFormat;
 use crate::call::Call;
@@ -38,11 +38,7 @@ fn cells(entry: &Entry) -> [String; 4] {
 }
 
 fn note(entry: &Entry) -> &'static str {
-    match (entry.awaits, entry.key.availability) {
-        (None, _) => "",
-        (Some(_), Availability::WithoutEffect(_)) => "no effect in this version",
-        (Some(_), _) => "not in this version",
-    }
+    if entry.awaits.is_some() { "not in this version" } else { "" }
 }
 
 fn table(entries: &[Entry]) -> String {

@@ -4,7 +4,8 @@ use super::error::Problem;
 use super::layer::GivenEntry;
 use super::value::{Value, Wrong};
 use super::{
-    Availability, CompressWith, EncryptWith, EngineChoice, Key, Origin, Settings, Task, Word, extra,
+    ApplyLogArchive, Availability, CompressWith, EncryptWith, EngineChoice, Key, Origin, Settings,
+    SmtpSecurity, Task, Word, extra,
 };
 
 /// The problem with a value that asks for a feature this version does not have.
@@ -54,6 +55,10 @@ pub(super) fn encryption(word: &Word) -> Option<EncryptWith> {
 /// The setting that encryption needs and that is not there.
 pub(super) fn encryption_needs(settings: &Settings, task: Task) -> Option<Problem> {
     let missing = match settings.encrypt? {
+        // A prepared copy that has to be made anew is made from what is stored.
+        EncryptWith::Age if settings.apply_log && settings.encrypt_identity_file.is_none() => {
+            "encrypt_identity_file"
+        }
         EncryptWith::Age if settings.encrypt_recipients.is_empty() => "encrypt_recipients",
         EncryptWith::Aes128 | EncryptWith::Aes192 | EncryptWith::Aes256
             if settings.encrypt_key_file.is_none() =>
@@ -63,6 +68,20 @@ pub(super) fn encryption_needs(settings: &Settings, task: Task) -> Option<Proble
         _ => return None,
     };
     Key::named(missing).map(|key| Problem::Missing { key, task })
+}
+
+/// The form of backups that are prepared as well.
+pub(super) fn apply_log_archive(word: &Word) -> ApplyLogArchive {
+    if word.text == "xbs" { ApplyLogArchive::Xbs } else { ApplyLogArchive::Tar }
+}
+
+/// The protection of mails that a word stands for.
+pub(super) fn smtp_security(word: &Word) -> SmtpSecurity {
+    match word.text {
+        "starttls" => SmtpSecurity::StartTls,
+        "tls" => SmtpSecurity::Tls,
+        _ => SmtpSecurity::None,
+    }
 }
 
 /// The choice of engine a word stands for.

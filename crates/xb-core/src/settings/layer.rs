@@ -1,7 +1,10 @@
 //! Layers: what one place says about settings, before it is checked and merged.
 
-use super::error::{Problem, Warning};
-use super::{Key, Origin, Place, nearest};
+use super::error::{Problem, SettingsError, Warning};
+use super::{Key, Kind, Origin, Place, nearest};
+
+/// What stands in a path for the name of the section.
+const SECTION: &str = "{section}";
 
 /// A value as it was given. Has no `Debug`: it may be a secret.
 #[derive(Clone, PartialEq, Eq)]
@@ -38,6 +41,34 @@ impl Layer {
         self.entries.push(GivenEntry { key, given, origin });
     }
 
+    /// Puts the name of the section in the place of `{section}` in every path, so that the servers of one
+    /// machine can share a configuration and the root of their stores.
+    ///
+    /// # Errors
+    /// [`SettingsError`] where the name cannot be part of a path.
+    pub fn in_section(mut self, section: &str) -> Result<Self, SettingsError> {
+        let is_name = !section.is_empty() && !section.starts_with('.') && !section.contains(['/', '\0']);
+        let mut problems = Vec::new();
+        for entry in &mut self.entries {
+            let is_path = matches!(entry.key.kind, Kind::File | Kind::Directory | Kind::Directories);
+            if !is_path || !entry.given.texts().iter().any(|text| text.contains(SECTION)) {
+                continue;
+            }
+            if is_name {
+                entry.given.texts_mut().iter_mut().for_each(|text| *text = text.replace(SECTION, section));
+            } else {
+                problems.push(Problem::Value {
+                    origin: entry.origin.clone(),
+                    key: entry.key,
+                    shown: super::value::for_message(entry.key, &entry.given),
+                    what: format!("the section {section:?} cannot be a name in a path"),
+                    remedy: "name the section without slashes and without a dot in front".to_owned(),
+                });
+            }
+        }
+        if problems.is_empty() { Ok(self) } else { Err(SettingsError { problems }) }
+    }
+
     /// Whether a value is set that must not be shown.
     #[must_use]
     pub fn holds_secret(&self) -> bool {
@@ -46,6 +77,20 @@ impl Layer {
 }
 
 impl Given {
+    fn texts(&self) -> &[String] {
+        match self {
+            Given::Text(text) => std::slice::from_ref(text),
+            Given::Items(items) => items,
+        }
+    }
+
+    fn texts_mut(&mut self) -> &mut [String] {
+        match self {
+            Given::Text(text) => std::slice::from_mut(text),
+            Given::Items(items) => items,
+        }
+    }
+
     /// Whether it says as much as not setting it at all.
     pub(super) fn is_empty(&self) -> bool {
         match self {

@@ -91,6 +91,40 @@ pub enum EngineChoice {
     Innobackupex,
 }
 
+/// How a backup is stored that is prepared as well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Default)]
+#[serde(rename_all = "lowercase")]
+pub enum ApplyLogArchive {
+    /// Its files are put into a tar, or a qpress archive.
+    #[default]
+    Tar,
+    /// The engine's stream is.
+    Xbs,
+}
+
+/// Memory for the engine's prepare.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PrepareMemory {
+    /// So many MiB.
+    Mib(u64),
+    /// A share of what is free.
+    Auto,
+}
+
+/// How the connection to a mail server is protected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Default)]
+#[serde(rename_all = "lowercase")]
+pub enum SmtpSecurity {
+    /// Not at all.
+    #[default]
+    None,
+    /// TLS begins after the greeting; a server that cannot do it gets no mail.
+    StartTls,
+    /// TLS from the first byte.
+    Tls,
+}
+
 /// Everything a run was told. One field per key of the configuration file, under the key's name.
 ///
 /// For embedding, start from [`Settings::default`] and set what differs.
@@ -146,8 +180,14 @@ pub struct Settings {
     pub engine_dir: Vec<PathBuf>,
     /// Back up a server that the engine is not made for. Recorded in the manifest.
     pub allow_version_mismatch: bool,
-    /// Memory for the engine's prepare, in MiB.
-    pub prepare_memory_mib: u64,
+    /// Memory for the engine's prepare.
+    pub prepare_memory: PrepareMemory,
+    /// Whether each backup is also prepared into a rolling copy in `work_dir`.
+    pub apply_log: bool,
+    /// How compressed backups are stored with `apply_log`.
+    pub apply_log_archive: ApplyLogArchive,
+    /// Drop the server's changed page bitmaps that an incremental has used.
+    pub purge_bitmaps: bool,
 
     /// What restore-set restores: a name out of `list`, or `None` for the last.
     pub restore_backup: Option<crate::BackupId>,
@@ -156,10 +196,55 @@ pub struct Settings {
 
     /// Sets of a full and its incrementals to keep.
     pub retention_sets: u32,
-    /// Monthly sets to keep.
-    pub retention_months: u32,
-    /// Weekly sets to keep.
+    /// Keep what recovers a moment of so many days before the newest backup.
+    pub retention_days: u32,
+    /// Weekly sets to keep beyond these.
     pub retention_weeks: u32,
+    /// Monthly sets to keep beyond these.
+    pub retention_months: u32,
+    /// Yearly sets to keep beyond these.
+    pub retention_years: u32,
+    /// Whether `full` and `incr` end with a prune.
+    pub prune_after_backup: bool,
+    /// Whether `wipeout` may do what it says.
+    pub i_am_absolutely_sure_wipeout: bool,
+
+    /// Who is told of failures by mail.
+    pub notify_by_email: Vec<String>,
+    /// Who is told of finished backups by mail.
+    pub notify_on_success: Vec<String>,
+    /// The mail server.
+    pub smtp_host: String,
+    /// Its port.
+    pub smtp_port: u16,
+    /// How the connection to it is protected.
+    pub smtp_security: SmtpSecurity,
+    /// Certificates (PEM) that vouch for it, instead of the usual ones.
+    pub smtp_ca_file: Option<PathBuf>,
+    /// The account on it.
+    pub smtp_user: Option<String>,
+    /// Its password.
+    pub smtp_pass: Option<Secret>,
+    /// The sender's address; `None` is made of account and host.
+    pub smtp_from: Option<String>,
+    /// A program that is given results as JSON, with its arguments.
+    pub notify_command: Vec<String>,
+    /// Where results are sent by HTTP. May hold a token.
+    pub notify_url: Option<Secret>,
+    /// How long a notice may take with all its attempts, in seconds.
+    pub notify_timeout_seconds: u64,
+
+    /// A program run before a backup begins, with its arguments.
+    pub hook_before: Vec<String>,
+    /// A program run after a backup was taken.
+    pub hook_after_success: Vec<String>,
+    /// A program run after a backup failed.
+    pub hook_after_failure: Vec<String>,
+    /// How long a hook may take, in seconds.
+    pub hook_timeout_seconds: u64,
+
+    /// What `meta` prints.
+    pub meta_item: Vec<String>,
 
     /// `status` warns when a run has been going on for longer, in hours.
     pub status_running_hours: u64,
@@ -193,12 +278,36 @@ impl Default for Settings {
             engine_parallel: None,
             engine_dir: Vec::new(),
             allow_version_mismatch: false,
-            prepare_memory_mib: 128,
+            prepare_memory: PrepareMemory::Mib(128),
+            apply_log: false,
+            apply_log_archive: ApplyLogArchive::Tar,
+            purge_bitmaps: false,
             restore_backup: None,
             restore_dir: None,
             retention_sets: 2,
-            retention_months: 0,
+            retention_days: 0,
             retention_weeks: 0,
+            retention_months: 0,
+            retention_years: 0,
+            prune_after_backup: true,
+            i_am_absolutely_sure_wipeout: false,
+            notify_by_email: Vec::new(),
+            notify_on_success: Vec::new(),
+            smtp_host: "127.0.0.1".to_owned(),
+            smtp_port: 25,
+            smtp_security: SmtpSecurity::None,
+            smtp_ca_file: None,
+            smtp_user: None,
+            smtp_pass: None,
+            smtp_from: None,
+            notify_command: Vec::new(),
+            notify_url: None,
+            notify_timeout_seconds: 30,
+            hook_before: Vec::new(),
+            hook_after_success: Vec::new(),
+            hook_after_failure: Vec::new(),
+            hook_timeout_seconds: 600,
+            meta_item: Vec::new(),
             status_running_hours: 24,
             status_age_hours: 36,
         }

@@ -3,7 +3,7 @@
 use super::error::{Problem, SettingsError, Warning};
 use super::layer::{GivenEntry, Layer};
 use super::value::{self, Value};
-use super::{Availability, KEYS, Key, Origin, Place, Settings, Task, check};
+use super::{Availability, KEYS, Key, Origin, Place, PrepareMemory, Settings, Task, check};
 
 /// Settings ready for use, and how they came about.
 #[derive(Clone, Debug)]
@@ -14,8 +14,6 @@ pub struct Resolved {
     pub entries: Vec<Entry>,
     /// What does not stop the run and should be known.
     pub warnings: Vec<Warning>,
-    /// What this version leaves undone, for those who would wait for it.
-    pub notes: Vec<String>,
 }
 
 /// The value of one key and where it comes from.
@@ -93,8 +91,7 @@ pub fn resolve(layers: &[Layer], task: Task) -> Result<Resolved, SettingsError> 
         });
         return Err(SettingsError { problems });
     }
-    let notes = notes(&values, task);
-    Ok(Resolved { settings, entries: entries(&values), warnings, notes })
+    Ok(Resolved { settings, entries: entries(&values), warnings })
 }
 
 /// What counts for each key, in the order of the table. An empty value takes back what lower layers say.
@@ -131,21 +128,10 @@ fn problem_key(problem: &Problem) -> &str {
     }
 }
 
-fn notes(values: &[(&'static Key, Value, Origin)], task: Task) -> Vec<String> {
-    let idle = |key: &Key| matches!(key.availability, Availability::WithoutEffect(_)) && key.matters(task);
-    let is_taking = matches!(task, Task::Full | Task::Incr);
-    let set: Vec<&str> =
-        values.iter().filter(|(key, ..)| is_taking && idle(key)).map(|(key, ..)| key.name).collect();
-    match set.as_slice() {
-        [] => Vec::new(),
-        _ => vec![format!("nothing is pruned by this version; without effect yet: {}", set.join(", "))],
-    }
-}
-
 fn entries(values: &[(&'static Key, Value, Origin)]) -> Vec<Entry> {
     let of_key = |key: &Key| match key.availability {
         Availability::Now => None,
-        Availability::WithoutEffect(feature) | Availability::Later(feature) => Some(feature),
+        Availability::Later(feature) => Some(feature),
     };
     let entry = |key: &'static Key| match values.iter().find(|(set, ..)| set.name == key.name) {
         Some((_, value, origin)) => Some(Entry {
@@ -195,16 +181,54 @@ fn store(settings: &mut Settings, name: &str, value: &Value) {
         ("engine_parallel", Value::Number(number)) => settings.engine_parallel = whole(number),
         ("engine_dir", Value::Paths(paths)) => settings.engine_dir = paths,
         ("allow_version_mismatch", Value::Flag(on)) => settings.allow_version_mismatch = on,
-        ("prepare_memory", Value::Number(number)) => set_whole(&mut settings.prepare_memory_mib, number),
+        ("prepare_memory", Value::Number(number)) => {
+            settings.prepare_memory = PrepareMemory::Mib(whole(number).unwrap_or(1));
+        }
+        ("prepare_memory", Value::Instead(_)) => settings.prepare_memory = PrepareMemory::Auto,
+        ("apply_log", Value::Flag(on)) => settings.apply_log = on,
+        ("apply_log_archive", Value::Choice(word)) => {
+            settings.apply_log_archive = check::apply_log_archive(word);
+        }
+        ("purge_bitmaps", Value::Flag(on)) => settings.purge_bitmaps = on,
+        ("i_am_absolutely_sure_wipeout", Value::Flag(on)) => settings.i_am_absolutely_sure_wipeout = on,
         ("restore_backup", Value::Backup(id)) => settings.restore_backup = id,
         ("restore_dir", Value::Path(path)) => settings.restore_dir = Some(path),
         ("retention_sets", Value::Number(number)) => set_whole(&mut settings.retention_sets, number),
-        ("retention_months", Value::Number(number)) => set_whole(&mut settings.retention_months, number),
-        ("retention_weeks", Value::Number(number)) => set_whole(&mut settings.retention_weeks, number),
+        ("prune_after_backup", Value::Flag(on)) => settings.prune_after_backup = on,
         ("status_running_hours", Value::Number(number)) => {
             set_whole(&mut settings.status_running_hours, number);
         }
         ("status_age_hours", Value::Number(number)) => set_whole(&mut settings.status_age_hours, number),
+        (name, value) => store_told(settings, name, value),
+    }
+}
+
+/// The fields of what is kept, and of who is told.
+fn store_told(settings: &mut Settings, name: &str, value: Value) {
+    match (name, value) {
+        ("retention_days", Value::Number(number)) => set_whole(&mut settings.retention_days, number),
+        ("retention_weeks", Value::Number(number)) => set_whole(&mut settings.retention_weeks, number),
+        ("retention_months", Value::Number(number)) => set_whole(&mut settings.retention_months, number),
+        ("retention_years", Value::Number(number)) => set_whole(&mut settings.retention_years, number),
+        ("notify_by_email", Value::List(list)) => settings.notify_by_email = list,
+        ("notify_on_success", Value::List(list)) => settings.notify_on_success = list,
+        ("smtp_host", Value::Text(text)) => settings.smtp_host = text,
+        ("smtp_port", Value::Number(number)) => set_whole(&mut settings.smtp_port, number),
+        ("smtp_security", Value::Choice(word)) => settings.smtp_security = check::smtp_security(word),
+        ("smtp_ca_file", Value::Path(path)) => settings.smtp_ca_file = Some(path),
+        ("smtp_user", Value::Text(text)) => settings.smtp_user = Some(text),
+        ("smtp_pass", Value::Secret(secret)) => settings.smtp_pass = Some(secret),
+        ("smtp_from", Value::Text(text)) => settings.smtp_from = Some(text),
+        ("notify_command", Value::Words(words)) => settings.notify_command = words,
+        ("notify_url", Value::Secret(secret)) => settings.notify_url = Some(secret),
+        ("notify_timeout", Value::Number(number)) => {
+            set_whole(&mut settings.notify_timeout_seconds, number);
+        }
+        ("hook_before", Value::Words(words)) => settings.hook_before = words,
+        ("hook_after_success", Value::Words(words)) => settings.hook_after_success = words,
+        ("hook_after_failure", Value::Words(words)) => settings.hook_after_failure = words,
+        ("hook_timeout", Value::Number(number)) => set_whole(&mut settings.hook_timeout_seconds, number),
+        ("meta_item", Value::List(list)) => settings.meta_item = list,
         _ => {}
     }
 }

@@ -32,6 +32,10 @@ pub enum Task {
     ApplyLast,
     /// Remove what retention no longer keeps.
     Prune,
+    /// Keep a set whatever retention says.
+    Pin,
+    /// Leave a set to retention again.
+    Unpin,
     /// Copy binary logs continuously.
     BinlogStream,
     /// Remove every backup.
@@ -44,7 +48,7 @@ pub enum Task {
 
 impl Task {
     /// Every command, in the order in which help lists them.
-    pub const ALL: [Task; 16] = [
+    pub const ALL: [Task; 18] = [
         Task::Full,
         Task::Incr,
         Task::List,
@@ -57,6 +61,8 @@ impl Task {
         Task::ArchiveConvert,
         Task::ApplyLast,
         Task::Prune,
+        Task::Pin,
+        Task::Unpin,
         Task::BinlogStream,
         Task::Wipeout,
         Task::Meta,
@@ -79,6 +85,8 @@ impl Task {
             Task::ArchiveConvert => "archive convert",
             Task::ApplyLast => "apply-last",
             Task::Prune => "prune",
+            Task::Pin => "pin",
+            Task::Unpin => "unpin",
             Task::BinlogStream => "binlog-stream",
             Task::Wipeout => "wipeout",
             Task::Meta => "meta",

@@ -18,6 +18,8 @@ pub(super) enum Value {
     Path(PathBuf),
     Paths(Vec<PathBuf>),
     Number(i64),
+    /// The word of a [`Kind::NumberOr`].
+    Instead(&'static str),
     Choice(&'static Word),
     List(Vec<String>),
     Words(Vec<String>),
@@ -56,6 +58,7 @@ impl Value {
                 paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(":")
             }
             Value::Number(number) => number.to_string(),
+            Value::Instead(word) => (*word).to_owned(),
             Value::Choice(word) => word.text.to_owned(),
             Value::List(items) => items.join(","),
             // Only a word with a NUL byte cannot be quoted, and reading refuses those.
@@ -90,7 +93,8 @@ pub(super) fn for_message(key: &Key, given: &Given) -> String {
         Given::Items(items) => items.join(","),
     };
     // Options for a program may hold a password too.
-    let text = if key.name.starts_with("extra_") { extra::without_secrets(&text) } else { text };
+    let text =
+        if key.kind == Kind::Words && key.name != "ssh_opts" { extra::without_secrets(&text) } else { text };
     let mut shown: String =
         text.chars().take(SHOWN_CHARS).map(|c| if c.is_control() { ' ' } else { c }).collect();
     if shown.len() < text.len() {
@@ -121,6 +125,11 @@ pub(super) fn read(key: &Key, given: &Given) -> Result<Value, Wrong> {
         Kind::File | Kind::Directory => Ok(Value::Path(PathBuf::from(text))),
         Kind::Directories => Ok(Value::Paths(split(text, &[':']).into_iter().map(PathBuf::from).collect())),
         Kind::Number { min, max } => number(text, min, max),
+        Kind::NumberOr { word, .. } if text.eq_ignore_ascii_case(word) => Ok(Value::Instead(word)),
+        Kind::NumberOr { word, min, max } => {
+            let or_word = |wrong: Wrong| Wrong { remedy: format!("{}, or {word}", wrong.remedy), ..wrong };
+            number(text, min, max).map_err(or_word)
+        }
         Kind::Choice(words) => choice(text, words),
         Kind::Backup => backup(text),
         Kind::Ports => ports(text),

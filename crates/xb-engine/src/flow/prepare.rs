@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use xb_catalog::BackupRecord;
+use xb_core::settings::PrepareMemory;
 use xb_core::{BackupId, EngineChoice, Version};
 use xb_pipeline::process::describe;
 
@@ -55,6 +56,13 @@ pub(crate) fn find_tool(context: &Context, members: &[BackupRecord]) -> Result<T
     Ok(tool)
 }
 
+fn memory_mib(context: &Context) -> u64 {
+    match context.settings.prepare_memory {
+        PrepareMemory::Mib(mib) => mib,
+        PrepareMemory::Auto => 128,
+    }
+}
+
 /// Applies `incremental`, or the full backup's own log, to the files in `directory`.
 pub(crate) fn prepare(
     context: &Context,
@@ -64,8 +72,7 @@ pub(crate) fn prepare(
     incremental: Option<&Path>,
     mode: PrepareMode,
 ) -> Result<(), EngineError> {
-    let settings = &context.settings;
-    let (memory_mib, extra) = (settings.prepare_memory_mib, settings.extra_prepare_options.as_slice());
+    let (memory_mib, extra) = (memory_mib(context), context.settings.extra_prepare_options.as_slice());
     let command = Prepare { directory, incremental, mode, memory_mib, extra }.invocation(tool);
     context.monitor().debug(&format!("running {command}"));
     let listener = Listener::new(command.name(), context.masker(None), context.monitor().clone(), None)?;

@@ -102,6 +102,30 @@ fn every_setting_of_this_version_reaches_its_field() {
         ("retention_sets", "5"),
         ("retention_months", "6"),
         ("retention_weeks", "7"),
+        ("retention_days", "7"),
+        ("retention_years", "7"),
+        ("prune_after_backup", "0"),
+        ("i_am_absolutely_sure_wipeout", "1"),
+        ("apply_log", "1"),
+        ("apply_log_archive", "xbs"),
+        ("purge_bitmaps", "1"),
+        ("notify_by_email", "a@example.com"),
+        ("notify_on_success", "a@example.com"),
+        ("smtp_host", "mail"),
+        ("smtp_port", "587"),
+        ("smtp_security", "starttls"),
+        ("smtp_ca_file", "/ca.pem"),
+        ("smtp_user", "u"),
+        ("smtp_pass", "p"),
+        ("smtp_from", "a@example.com"),
+        ("notify_command", "/bin/tell"),
+        ("notify_url", "http://h/"),
+        ("notify_timeout", "5"),
+        ("hook_before", "/bin/b"),
+        ("hook_after_success", "/bin/s"),
+        ("hook_after_failure", "/bin/f"),
+        ("hook_timeout", "5"),
+        ("meta_item", "last_lsn"),
         ("status_running_hours", "8"),
         ("status_age_hours", "9"),
     ];
@@ -130,15 +154,12 @@ fn the_fields_of_default_settings_are_the_defaults_of_the_table() {
 
 #[test]
 fn features_to_come_are_refused_all_at_once() {
-    let lines = "apply_log = 1\nnotify_by_email = a@example.com\n\
-                 remote_host = h\nssh_opts = '-p 22'\nremote_nc_port = 9999\nbinlog_resume = 1\n";
+    let lines = "remote_host = h\nssh_opts = '-p 22'\nremote_nc_port = 9999\nbinlog_resume = 1\n";
     insta::assert_snapshot!(errors(&[file(lines)], Task::Incr), @r"
-    a.cnf:4: apply_log = 1: keeping a prepared copy of every backup is not in this version; remove the line or set apply_log = 0
-    a.cnf:5: notify_by_email = a@example.com: sending mail is not in this version; remove the line
-    a.cnf:6: remote_host = h: sending backups to another host is not in this version; remove the line
-    a.cnf:7: ssh_opts = '-p 22': sending backups to another host is not in this version; remove the line
-    a.cnf:8: remote_nc_port = 9999: sending backups to another host is not in this version; remove the line
-    a.cnf:9: binlog_resume = 1: streaming binary logs is not in this version; remove the line or set binlog_resume = 0
+    a.cnf:4: remote_host = h: sending backups to another host is not in this version; remove the line
+    a.cnf:5: ssh_opts = '-p 22': sending backups to another host is not in this version; remove the line
+    a.cnf:6: remote_nc_port = 9999: sending backups to another host is not in this version; remove the line
+    a.cnf:7: binlog_resume = 1: streaming binary logs is not in this version; remove the line or set binlog_resume = 0
     ");
 }
 
@@ -173,10 +194,10 @@ fn a_wrong_value_that_the_command_does_not_need_is_a_warning() {
 
 #[test]
 fn a_typed_option_of_a_feature_to_come_is_refused_by_every_command() {
-    let layers = [file(""), typed(&[("notify_by_email", "a@example.com")])];
+    let layers = [file(""), typed(&[("remote_host", "h")])];
     for task in [Task::Full, Task::List, Task::Status] {
         let error = errors(&layers, task);
-        assert!(error.ends_with("leave out --notify-by-email"), "{error}");
+        assert!(error.ends_with("leave out --remote-host"), "{error}");
     }
 }
 
@@ -206,15 +227,28 @@ fn the_level_has_to_be_one_of_the_compressor(#[case] lines: &str, #[case] is_acc
 }
 
 #[test]
-fn retention_is_read_and_a_backup_says_that_nothing_is_pruned() {
-    let layers = [file("retention_sets = 9\nretention_weeks = 4\n")];
-    let resolved = resolve(&layers, Task::Full).unwrap();
-    let settings = &resolved.settings;
-    assert_eq!((settings.retention_sets, settings.retention_weeks), (9, 4));
-    let note = "nothing is pruned by this version; without effect yet: retention_sets, retention_weeks";
-    assert_eq!(resolved.notes, [note]);
-    assert!(resolve(&layers, Task::List).unwrap().notes.is_empty());
-    assert!(resolve(&[file("")], Task::Full).unwrap().notes.is_empty());
+fn paths_may_hold_the_name_of_the_section() {
+    let layer =
+        || file("mysql_sock = /run/{section}/s\nengine_dir = /a:/{section}\nmysql_user = {section}\n");
+    let settings = resolve(&[layer().in_section("db1").unwrap()], Task::Full).unwrap().settings;
+    assert_eq!(settings.mysql_sock.unwrap(), Path::new("/run/db1/s"));
+    assert_eq!(settings.engine_dir, [Path::new("/a"), Path::new("/db1")]);
+    assert_eq!(settings.mysql_user.as_deref(), Some("{section}"), "no path");
+    for section in ["../etc", ".", "a/b", ""] {
+        let error = layer().in_section(section).err().unwrap().to_string();
+        assert!(error.contains("a.cnf:4: mysql_sock") && error.contains("cannot be a name"), "{error}");
+    }
+}
+
+#[test]
+fn a_size_may_be_left_to_the_machine() {
+    let memory = |text: &str| {
+        resolve(&[file(&format!("prepare_memory = {text}\n"))], Task::Full).map(|r| r.settings.prepare_memory)
+    };
+    assert_eq!(memory("auto").unwrap(), PrepareMemory::Auto);
+    assert_eq!(memory("256").unwrap(), PrepareMemory::Mib(256));
+    let error = memory("plenty").unwrap_err().to_string();
+    assert!(error.ends_with("write a number from 1 to 16777216, or auto"), "{error}");
 }
 
 #[test]

@@ -87,6 +87,15 @@ pub enum Kind {
         /// The largest that is accepted.
         max: i64,
     },
+    /// A whole number, or a word instead of it.
+    NumberOr {
+        /// The word.
+        word: &'static str,
+        /// The smallest that is accepted.
+        min: i64,
+        /// The largest that is accepted.
+        max: i64,
+    },
     /// One word out of a few.
     Choice(&'static [Word]),
     /// Texts separated by commas.
@@ -113,9 +122,6 @@ pub struct Word {
 pub enum Availability {
     /// It can.
     Now,
-    /// It reads, checks and shows the setting, and the feature named here does not exist yet. Not refused,
-    /// because doing nothing is the safe side of it; the run says so.
-    WithoutEffect(&'static str),
     /// The feature named here does not exist yet. Asking for it is refused.
     Later(&'static str),
 }
@@ -141,8 +147,10 @@ pub enum Group {
     BinaryLogs,
     /// Backups that only a key opens.
     Encryption,
-    /// Mails.
+    /// Who is told of results.
     Notices,
+    /// Programs run before and after.
+    Hooks,
     /// Monitoring.
     Status,
     /// Configuration and what is printed.
@@ -164,6 +172,7 @@ impl Group {
             Group::BinaryLogs => "Binary logs",
             Group::Encryption => "Encryption",
             Group::Notices => "Notices",
+            Group::Hooks => "Hooks",
             Group::Status => "Status",
             Group::Output => "Configuration and output",
         }
