@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 use xb_catalog::Catalog;
 use xb_catalog::layout::DIRECTORIES;
-use xb_core::settings::{CompressWith, Settings};
+use xb_core::settings::{CompressWith, PrepareMemory, Settings};
 use xb_core::{BackupId, Secret};
 use xb_engine::Engine;
 use xb_sandbox::Server;
@@ -170,6 +170,25 @@ impl Home {
         put("encrypt", word(serde_json::to_value(settings.encrypt).unwrap()));
         put("encrypt_recipients", settings.encrypt_recipients.join(","));
         put("strict_permissions", u8::from(settings.strict_permissions).to_string());
+        put("apply_log", u8::from(settings.apply_log).to_string());
+        put("apply_log_archive", word(serde_json::to_value(settings.apply_log_archive).unwrap()));
+        put(
+            "prepare_memory",
+            match settings.prepare_memory {
+                PrepareMemory::Auto => "auto".to_owned(),
+                PrepareMemory::Mib(mib) => mib.to_string(),
+            },
+        );
+        for (key, number) in [
+            ("retention_sets", settings.retention_sets),
+            ("retention_days", settings.retention_days),
+            ("retention_weeks", settings.retention_weeks),
+            ("retention_months", settings.retention_months),
+            ("retention_years", settings.retention_years),
+            ("prune_after_backup", settings.prune_after_backup.into()),
+        ] {
+            put(key, number.to_string());
+        }
         put("allow_version_mismatch", u8::from(settings.allow_version_mismatch).to_string());
         let directories = settings.engine_dir.iter().map(|path| path.display().to_string());
         put("engine_dir", directories.collect::<Vec<_>>().join(":"));

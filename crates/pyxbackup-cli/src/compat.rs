@@ -14,12 +14,12 @@ pub(crate) fn instead_of(task: Task) -> Option<&'static str> {
         | Task::List
         | Task::Status
         | Task::RestoreSet
+        | Task::ApplyLast
         | Task::ConfigShow
         | Task::ArchiveList
         | Task::ArchiveCat
         | Task::ArchiveExtract
         | Task::ArchiveConvert => None,
-        Task::ApplyLast => Some("`pyxbackup restore-set` prepares the newest backup when it is needed"),
         Task::Prune => Some("nothing is removed by itself; delete whole sets, the oldest first, by hand"),
         Task::Pin | Task::Unpin => Some("nothing is removed by itself"),
         Task::BinlogStream => Some("`mysqlbinlog --read-from-remote-server --raw --stop-never` streams them"),

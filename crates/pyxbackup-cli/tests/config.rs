@@ -125,7 +125,6 @@ fn an_unknown_command_suggests_the_nearest_and_is_a_usage_error() {
 }
 
 #[rstest]
-#[case("apply-last")]
 #[case("prune")]
 #[case("binlog-stream")]
 #[case("wipeout")]

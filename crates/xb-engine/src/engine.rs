@@ -11,7 +11,8 @@ use crate::error::EngineError;
 use crate::flow;
 use crate::flow::archive::{ArchiveInput, ArchiveSelection};
 use crate::report::{
-    ArchiveConverted, ArchiveExtracted, ArchiveListing, BackupReport, ListReport, RestoreReport, StatusReport,
+    ApplyReport, ArchiveConverted, ArchiveExtracted, ArchiveListing, BackupReport, ListReport, RestoreReport,
+    StatusReport,
 };
 use crate::surroundings::Surroundings;
 
@@ -53,6 +54,14 @@ impl Engine {
     /// [`EngineError`]; nothing is left in `restore_dir` then.
     pub fn restore_set(&self) -> Result<RestoreReport, EngineError> {
         flow::restore_set::run(&self.0)
+    }
+
+    /// Brings the prepared copy in `work_dir` up to the newest backup, or makes it.
+    ///
+    /// # Errors
+    /// [`EngineError`]; a copy that was spoilt on the way is gone then.
+    pub fn apply_last(&self) -> Result<ApplyReport, EngineError> {
+        flow::apply_last::run(&self.0)
     }
 
     /// What is in the store.

@@ -122,6 +122,20 @@ pub enum EngineError {
         /// What the engine said at the end.
         said: LastWords,
     },
+    /// A backup is committed, and the prepared copy could not be brought up to it.
+    #[error("{backup} is taken and committed, but not part of the prepared copy: {source}")]
+    NotApplied {
+        /// The backup.
+        backup: BackupId,
+        /// Why not.
+        source: Box<EngineError>,
+    },
+    /// Where the prepared copy belongs stands something else.
+    #[error("{} is not a prepared copy of this version", path.display())]
+    NotOurs {
+        /// What stands there.
+        path: PathBuf,
+    },
     /// A file could not be worked on.
     #[error(transparent)]
     Fs(#[from] FsError),
@@ -188,6 +202,7 @@ impl EngineError {
             EngineError::Extract { source, .. } => source.class(),
             EngineError::Archive { source, .. } => source.class(),
             EngineError::Server(ServerError::Client(error)) => error.class(),
+            EngineError::NotApplied { source, .. } => source.class(),
             _ => ErrorClass::Permanent,
         }
     }
@@ -199,6 +214,7 @@ impl EngineError {
             EngineError::Cancelled(cancelled)
             | EngineError::Backup { source: ReceiveError::Cancelled(cancelled), .. }
             | EngineError::Extract { source: ExtractError::Cancelled(cancelled), .. } => Some(*cancelled),
+            EngineError::NotApplied { source, .. } => source.cancelled(),
             EngineError::Archive { source, .. } => match &**source {
                 ExtractError::Cancelled(cancelled) => Some(*cancelled),
                 _ => None,

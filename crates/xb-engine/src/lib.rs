@@ -29,7 +29,9 @@ mod error;
 mod flow;
 mod listen;
 mod lock;
+mod memory;
 mod option_file;
+mod prepared;
 mod private;
 mod report;
 mod server;
@@ -41,8 +43,8 @@ pub use error::{EngineError, LastWords, WrongBackup};
 pub use flow::archive::{ArchiveInput, ArchiveRefusal, ArchiveSelection};
 pub use lock::{LockError, LockState, RunInfo};
 pub use report::{
-    ArchiveConverted, ArchiveExtracted, ArchiveListing, BackupReport, LastBackup, Level, ListReport,
-    NextStep, RestoreReport, StatusReport,
+    ApplyReport, ArchiveConverted, ArchiveExtracted, ArchiveListing, BackupReport, LastBackup, Level,
+    ListReport, NextStep, RestoreReport, StatusReport,
 };
 pub use server::ServerError;
 pub use surroundings::Surroundings;

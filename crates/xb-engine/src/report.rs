@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 use xb_catalog::Catalog;
 use xb_catalog::manifest::{BinlogPoint, Manifest};
-use xb_core::{BackupId, BackupKind};
+use xb_core::{BackupId, BackupKind, Lsn};
 use xb_pipeline::Digest;
 use xb_pipeline::archive::Member;
 
@@ -18,6 +18,9 @@ pub struct BackupReport {
     pub directory: PathBuf,
     /// All about it.
     pub manifest: Manifest,
+    /// The prepared copy it is part of now, with `apply_log`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prepared: Option<ApplyReport>,
 }
 
 /// What is in a store.
@@ -39,10 +42,27 @@ pub struct RestoreReport {
     pub directory: PathBuf,
     /// The backups that went into it, in order.
     pub members: Vec<BackupId>,
+    /// How many of them came with the prepared copy it started from.
+    pub members_prepared: usize,
     /// The server's place in its binary log at the end of the backup.
     pub binlog: Option<BinlogPoint>,
     /// What to do next, in order.
     pub next_steps: Vec<NextStep>,
+}
+
+/// The prepared copy was brought up to a backup.
+#[derive(Clone, Debug, Serialize)]
+pub struct ApplyReport {
+    /// Where it is.
+    pub directory: PathBuf,
+    /// The backups in it, in the order they were applied.
+    pub members: Vec<BackupId>,
+    /// Those of them that this run applied.
+    pub applied: Vec<BackupId>,
+    /// Where it ends.
+    pub to_lsn: Option<Lsn>,
+    /// Why it was made anew, where something was there.
+    pub rebuilt: Option<String>,
 }
 
 /// One thing to do after a restore.

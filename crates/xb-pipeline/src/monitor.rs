@@ -16,8 +16,12 @@ pub enum Phase {
     Extract,
     /// An archive becomes one of another form.
     Convert,
+    /// Files are copied.
+    Copy,
     /// The engine applies its redo log.
     Prepare,
+    /// What is no longer kept goes.
+    Prune,
 }
 
 impl Phase {
@@ -31,7 +35,9 @@ impl Phase {
             Phase::Read => "read",
             Phase::Extract => "extract",
             Phase::Convert => "convert",
+            Phase::Copy => "copy",
             Phase::Prepare => "prepare",
+            Phase::Prune => "prune",
         }
     }
 }

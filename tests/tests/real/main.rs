@@ -2,11 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests, which clippy does not take for such")]
 
+mod chain;
 mod compat;
 mod crash;
 mod dialects;
 mod encryption;
 mod forms;
 mod histories;
+mod prepared;
 mod refusals;
 mod secrets;

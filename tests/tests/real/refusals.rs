@@ -29,7 +29,11 @@ impl Chain {
         files::copy_tree(&original.home.store(), &home.store());
         let moved = |report: &BackupReport| {
             let place = report.directory.strip_prefix(original.home.store()).unwrap();
-            BackupReport { directory: home.store().join(place), manifest: report.manifest.clone() }
+            BackupReport {
+                directory: home.store().join(place),
+                manifest: report.manifest.clone(),
+                prepared: None,
+            }
         };
         let members = original.members.iter().map(moved).collect();
         Chain { home, members, _original: Some(original) }
@@ -86,7 +90,7 @@ impl Chain {
 
     /// The file that holds most of a member's data.
     fn largest(&self, member: usize) -> PathBuf {
-        let BackupReport { directory, manifest } = &self.members[member];
+        let BackupReport { directory, manifest, .. } = &self.members[member];
         let largest = manifest.objects.iter().max_by_key(|object| object.size).unwrap();
         directory.join(&largest.path)
     }

@@ -110,7 +110,7 @@ pub(super) fn about(task: Task) -> &'static str {
         Task::ArchiveCat => "Print one file of an archive",
         Task::ArchiveExtract => "Unpack an archive, or some files of it",
         Task::ArchiveConvert => "Make an archive of another form, or from a directory",
-        Task::ApplyLast => "Bring the prepared copy up to the newest incremental",
+        Task::ApplyLast => "Bring the prepared copy up to the newest backup, or make it",
         Task::Prune => "Remove what retention no longer keeps",
         Task::Pin => "Keep a set whatever retention says",
         Task::Unpin => "Leave a set to retention again",

@@ -64,6 +64,7 @@ pub(crate) enum Command {
         format: StatusFormat,
     },
     RestoreSet,
+    ApplyLast,
     ConfigShow {
         /// `None`: whatever suits where the output goes.
         format: Option<ConfigFormat>,
@@ -82,6 +83,7 @@ impl Command {
             Command::List { .. } => Task::List,
             Command::Status { .. } => Task::Status,
             Command::RestoreSet => Task::RestoreSet,
+            Command::ApplyLast => Task::ApplyLast,
             Command::ConfigShow { .. } => Task::ConfigShow,
             Command::Archive(command) => command.task(),
             Command::Absent(task) => *task,
@@ -190,6 +192,7 @@ fn command(task: Task, matches: &ArgMatches) -> Command {
         Task::Full => Command::Full,
         Task::Incr => Command::Incr,
         Task::RestoreSet => Command::RestoreSet,
+        Task::ApplyLast => Command::ApplyLast,
         Task::List => Command::List {
             format: match text(build::FORMAT) {
                 Some("json") => ListFormat::Json,
@@ -216,8 +219,7 @@ fn command(task: Task, matches: &ArgMatches) -> Command {
         Task::ArchiveList | Task::ArchiveCat | Task::ArchiveExtract | Task::ArchiveConvert => {
             Command::Archive(archive::command(task, matches))
         }
-        Task::ApplyLast
-        | Task::Prune
+        Task::Prune
         | Task::Pin
         | Task::Unpin
         | Task::BinlogStream

@@ -1,5 +1,6 @@
 //! The commands. Each gets a call that is ready for use and prints its result.
 
+mod apply_last;
 mod archive;
 mod backup;
 mod config_show;
@@ -32,6 +33,7 @@ pub(crate) fn dispatch(
         Command::List { format } => list::run(call, format, out, err),
         Command::Status { format } => status::run(call, format, out),
         Command::RestoreSet => restore_set::run(call, out),
+        Command::ApplyLast => apply_last::run(call, out),
         Command::ConfigShow { format } => config_show::run(call, format, out),
         Command::Archive(command) => archive::run(call, command, out),
         Command::Absent(task) => Err(CliError::Internal(format!("{task} was let through"))),

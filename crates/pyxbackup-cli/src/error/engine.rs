@@ -42,6 +42,10 @@ impl Failure {
             EngineError::Key(_) => Exit::Decrypt,
             EngineError::Archive { source, .. } => archive::exit(source),
             EngineError::Refused(refusal) => archive::refusal_exit(refusal),
+            EngineError::NotApplied { .. } => match self.error.cancelled() {
+                Some(cancelled) => stopped(cancelled),
+                None => Exit::ApplyLog,
+            },
             EngineError::Prepare { .. } => Exit::ApplyLog,
             EngineError::Base(BaseError::OtherServer { .. } | BaseError::Upgraded { .. } | BaseError::NoLsn { .. })
             | EngineError::Server(_)
@@ -55,6 +59,7 @@ impl Failure {
             | EngineError::Commit(_)
             | EngineError::Restore(_)
             | EngineError::TargetExists { .. }
+            | EngineError::NotOurs { .. }
             | EngineError::NoSpace { .. }
             | EngineError::Fs(_) => Exit::Fatal,
         }
@@ -71,13 +76,15 @@ impl Failure {
             EngineError::Extract { .. } => "extract",
             EngineError::Archive { source, .. } => archive::kind(source),
             EngineError::Refused(refusal) => archive::refusal_kind(refusal),
-            EngineError::Prepare { .. } => "prepare",
+            EngineError::Prepare { .. } | EngineError::NotApplied { .. } => "prepare",
             EngineError::Server(_) => "server",
             EngineError::Probe(_) | EngineError::Mismatch(_) | EngineError::Process(_) => "engine",
             EngineError::NotSet { .. } => "settings",
             EngineError::Commit(_) => "commit",
             EngineError::Restore(_) => "restore",
-            EngineError::TargetExists { .. } | EngineError::RestoreRunning { .. } => "target",
+            EngineError::TargetExists { .. }
+            | EngineError::RestoreRunning { .. }
+            | EngineError::NotOurs { .. } => "target",
             EngineError::NoSpace { .. } => "space",
             EngineError::Fs(_) => "files",
         }
@@ -100,7 +107,11 @@ impl Failure {
     }
 
     fn last_words(&self) -> Option<&LastWords> {
-        match &self.error {
+        let innermost = match &self.error {
+            EngineError::NotApplied { source, .. } => source,
+            error => error,
+        };
+        match innermost {
             EngineError::Backup { said, .. } | EngineError::Prepare { said, .. } => Some(said),
             _ => None,
         }
@@ -158,6 +169,11 @@ fn remedies(error: &EngineError) -> Vec<String> {
             archive::remedy(source).into_iter().chain(left).collect()
         }
         EngineError::Refused(refusal) => archive::refusal_remedies(refusal),
+        EngineError::NotApplied { source, .. } => {
+            let again = "the backup itself is good; `pyxbackup apply-last` brings the prepared copy up to it";
+            let why = if source.cancelled().is_none() { remedies(source) } else { Vec::new() };
+            why.into_iter().chain([again.to_owned()]).collect()
+        }
         error => remedy(error).into_iter().collect(),
     }
 }
@@ -190,9 +206,15 @@ fn remedy(error: &EngineError) -> Option<String> {
         EngineError::Extract { source, .. } => return of_unpacking(source),
         EngineError::Key(error) => return Some(of_key(error)),
         // Of these there can be more to say than one thing.
-        EngineError::Archive { .. } | EngineError::Refused(_) => return None,
+        EngineError::Archive { .. } | EngineError::Refused(_) | EngineError::NotApplied { .. } => {
+            return None;
+        }
+        EngineError::NotOurs { .. } => {
+            "move it away, or remove it if nobody needs it: the Python tool and restores into work_dir leave such a directory"
+        }
         EngineError::Prepare { .. } => {
-            "try once more with a larger --prepare-memory; if it fails again, restore an earlier backup"
+            "try once more with a larger --prepare-memory, or a smaller one where memory was short; if it fails again, \
+             restore an earlier backup"
         }
         EngineError::Process(error) => of_process(error),
     };

@@ -7,7 +7,8 @@ use super::units;
 
 /// What came of it, in a few lines.
 pub(crate) fn summary(report: &BackupReport) -> String {
-    let BackupReport { directory, manifest } = report;
+    let BackupReport { directory, manifest, prepared } = report;
+    let prepared = prepared.as_ref().map(|copy| format!("  prepared   {}\n", copy.directory.display()));
     let seconds = (manifest.ended - manifest.started).as_seconds_f64();
     let base = manifest.base.as_ref().map(|base| format!(" on {}", base.id)).unwrap_or_default();
     let binlog = manifest.binlog.as_ref().map_or_else(|| "none".to_owned(), binlog_point);
@@ -16,14 +17,15 @@ pub(crate) fn summary(report: &BackupReport) -> String {
          size       {}\n  \
          LSN        {} to {}\n  \
          binlog     {binlog}\n  \
-         directory  {}\n",
+         directory  {}\n{}",
         manifest.kind,
         manifest.id,
         units::duration(seconds),
         size(manifest),
         manifest.lsns.from,
         manifest.lsns.to,
-        directory.display()
+        directory.display(),
+        prepared.unwrap_or_default()
     )
 }
 

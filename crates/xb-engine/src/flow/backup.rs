@@ -5,24 +5,25 @@ use std::path::Path;
 use chrono::{DateTime, FixedOffset};
 use xb_catalog::layout::Place;
 use xb_catalog::plan::{BasePlan, plan_base};
-use xb_catalog::{Catalog, Draft, prepare_store, remove_partials};
-use xb_core::settings::CompressWith;
+use xb_catalog::{BackupRecord, Catalog, Draft, prepare_store, remove_partials};
 use xb_core::{BackupId, BackupKind};
+use xb_formats::archive::Archive;
 use xb_pipeline::fs::{FsError, create_dir_private};
 use xb_pipeline::monitor::Phase;
 use xb_pipeline::process::Invocation;
 use xb_pipeline::receive::{Receipt, ReceiveError, Target as Form, receive};
-use xb_pipeline::{Compression, ObjectReceipt, Packing, copy_object, write_object};
+use xb_pipeline::{ObjectReceipt, copy_object, write_object};
 
+use super::apply::{Staging, bring_up};
 use super::describe::{backup_meta, engine_record, manifest};
 use super::metadata::{Places, in_words, places, required};
+use super::storing::{Storing, pack_files};
 use crate::context::{Context, Phases};
-use crate::encryption::encryption;
 use crate::error::{EngineError, WrongBackup};
 use crate::listen::Listener;
 use crate::lock::{RunInfo, RunLock};
 use crate::private::PrivateDir;
-use crate::report::BackupReport;
+use crate::report::{ApplyReport, BackupReport};
 use crate::server::{self, ServerFacts};
 use crate::tool::{self, BackupCommand, Mismatch, Target, Tool};
 
@@ -64,25 +65,21 @@ pub(crate) fn run(context: &Context, kind: BackupKind) -> Result<BackupReport, E
 
     let private = PrivateDir::create(work_dir)?;
     let draft = begin(store, &job)?;
-    phases.begin(
-        Phase::Backup,
-        &job.place.id.to_string(),
-        facts.datadir_bytes.filter(|_| job.base.is_none()),
-    );
-    let taken = take(context, &facts, &tool, &job, &private, &draft.directory())?;
+    let (taken, staged) = take_in(context, &mut phases, &facts, &tool, &job, &private, &draft)?;
 
     phases.begin(Phase::Commit, &job.place.id.to_string(), None);
-    let beside = write_beside(&taken, &private, &job.form, &draft.directory())?;
+    let beside = write_beside(&taken, &private, job.storing.archive(), &draft.directory())?;
     drop(private);
     let maker = engine_record(&tool, mismatch);
     let manifest = manifest(context, job, facts, maker, taken, beside, phases.finish());
     let directory = draft.commit(&manifest, &backup_meta(context, &manifest))?;
+    let prepared = apply(context, manifest.id, staged)?;
     drop(lock);
-    Ok(BackupReport { directory, manifest })
+    Ok(BackupReport { directory, manifest, prepared })
 }
 
 /// Store and work directory themselves must exist: a missing mount must not be written to.
-fn create_lock_directories(store: &Path, work_dir: &Path) -> Result<(), EngineError> {
+pub(super) fn create_lock_directories(store: &Path, work_dir: &Path) -> Result<(), EngineError> {
     prepare_store(store)?;
     std::fs::metadata(work_dir).map_err(FsError::on("open the work directory", work_dir))?;
     Ok(())
@@ -106,7 +103,7 @@ fn choose_tool(context: &Context, facts: &ServerFacts) -> Result<(Tool, Option<M
 pub(super) struct Job {
     pub(super) place: Place,
     pub(super) base: Option<BasePlan>,
-    pub(super) form: Form,
+    pub(super) storing: Storing,
     pub(super) started: DateTime<FixedOffset>,
 }
 
@@ -132,34 +129,57 @@ impl Job {
         let started = context.now();
         let id = BackupId::after(started.naive_local(), catalog.newest_name());
         let set = base.as_ref().map_or(id, |base| base.set);
-        Ok(Job { place: Place { set, id }, base, form: form(context)?, started })
+        Ok(Job { place: Place { set, id }, base, storing: Storing::plan(context)?, started })
     }
-}
-
-/// Whatever is compressed or encrypted is one file.
-fn form(context: &Context) -> Result<Form, EngineError> {
-    let settings = &context.settings;
-    let encryption = encryption(context)?;
-    if !settings.compress && encryption.is_none() {
-        return Ok(Form::Tree);
-    }
-    let qpress_members = settings.compress && settings.compress_with == CompressWith::Qpress;
-    let compression = match (settings.compress_with, settings.compress_level) {
-        _ if !settings.compress => Compression::None,
-        (CompressWith::Gzip, None) => Compression::GZIP,
-        (CompressWith::Gzip, Some(level)) => Compression::Gzip(level),
-        (CompressWith::Zstd, None) => Compression::ZSTD,
-        (CompressWith::Zstd, Some(level)) => Compression::Zstd(level),
-        (CompressWith::Lz4, _) => Compression::Lz4,
-        (CompressWith::Qpress, _) => Compression::None,
-    };
-    let threads = context.compress_threads();
-    Ok(Form::Archive { qpress_members, packing: Packing { compression, encryption, threads } })
 }
 
 fn begin(store: &Path, job: &Job) -> Result<Draft, EngineError> {
     create_dir_private(&store.join(job.place.parent()))?;
     Ok(Draft::begin(store, job.place)?)
+}
+
+/// Takes the backup in, and stores it below the draft. Files that are at hand afterwards are to be prepared.
+fn take_in(
+    context: &Context,
+    phases: &mut Phases<'_>,
+    facts: &ServerFacts,
+    tool: &Tool,
+    job: &Job,
+    private: &PrivateDir,
+    draft: &Draft,
+) -> Result<(Taken, Option<Staging>), EngineError> {
+    let total = facts.datadir_bytes.filter(|_| job.base.is_none());
+    let name = job.place.id.to_string();
+    phases.begin(Phase::Backup, &name, total);
+    let conversion = match &job.storing {
+        Storing::Stream(form) => {
+            let taken = take(context, facts, tool, job, private, &draft.directory(), form)?;
+            return Ok((taken, None));
+        }
+        Storing::Files(conversion) => conversion,
+    };
+    let staging = Staging::create(context.work_dir()?, job.place.id)?;
+    let mut taken = take(context, facts, tool, job, private, staging.path(), &Form::Tree)?;
+    phases.begin(Phase::Convert, &name, Some(taken.receipt.stream.stream_bytes));
+    taken.receipt.objects = vec![pack_files(context, staging.path(), &draft.directory(), conversion)?];
+    Ok((taken, Some(staging)))
+}
+
+/// Makes a committed backup part of the prepared copy. Whatever happens here, the backup exists.
+fn apply(
+    context: &Context,
+    backup: BackupId,
+    staged: Option<Staging>,
+) -> Result<Option<ApplyReport>, EngineError> {
+    if !context.settings.apply_log {
+        return Ok(None);
+    }
+    let bring_up = || {
+        let catalog = Catalog::scan(context.store()?)?;
+        let chain: Vec<BackupRecord> = catalog.chain(backup)?.into_iter().cloned().collect();
+        bring_up(context, &mut Phases::new(context), &chain, staged)
+    };
+    bring_up().map(Some).map_err(|source| EngineError::NotApplied { backup, source: Box::new(source) })
 }
 
 /// What came in, with its places.
@@ -177,6 +197,7 @@ fn take(
     job: &Job,
     private: &PrivateDir,
     directory: &Path,
+    form: &Form,
 ) -> Result<Taken, EngineError> {
     let target = target(context, facts, private)?;
     let scratch = private.scratch();
@@ -194,15 +215,8 @@ fn take(
     let listener = Listener::new(command.name(), masker, context.monitor().clone(), Some(&log_path))?;
     let child = command.spawn(listener.ear())?;
     let needed = required(tool.dialect.has_info);
-    let received = receive(
-        child,
-        listener.success(),
-        directory,
-        &job.form,
-        needed,
-        &**context.monitor(),
-        context.cancel(),
-    );
+    let received =
+        receive(child, listener.success(), directory, form, needed, &**context.monitor(), context.cancel());
     let failed = |source| EngineError::Backup { source, said: listener.last_words() };
     let receipt = received.map_err(|error| match error {
         ReceiveError::Cancelled(cancelled) => EngineError::Cancelled(cancelled),
@@ -235,11 +249,11 @@ fn target(context: &Context, facts: &ServerFacts, private: &PrivateDir) -> Resul
 fn write_beside(
     taken: &Taken,
     private: &PrivateDir,
-    form: &Form,
+    archive: Archive,
     directory: &Path,
 ) -> Result<Vec<ObjectReceipt>, EngineError> {
     let mut beside = vec![copy_object(&private.engine_log(), directory, LOG_NAME)?];
-    if !matches!(form, Form::Tree) {
+    if archive != Archive::Directory {
         for file in &taken.receipt.metadata {
             beside.push(write_object(directory, &file.name, &file.content)?);
         }

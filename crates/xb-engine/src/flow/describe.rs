@@ -9,10 +9,10 @@ use xb_core::settings::CompressWith;
 use xb_core::{BackupKind, MASK};
 use xb_formats::meta::backup_meta::{BackupMeta, SourceServer};
 use xb_pipeline::process::Invocation;
-use xb_pipeline::receive::Target as Form;
 use xb_pipeline::{Encryption, ObjectReceipt};
 
 use super::backup::{Job, Taken};
+use super::storing::Storing;
 use crate::context::Context;
 use crate::server::ServerFacts;
 use crate::tool::{Mismatch, Tool};
@@ -26,14 +26,15 @@ pub(super) fn engine_record(tool: &Tool, mismatch: Option<Mismatch>) -> EngineRe
     }
 }
 
-fn options(context: &Context, command: &Invocation, form: &Form) -> OptionsRecord {
+fn options(context: &Context, command: &Invocation, storing: &Storing) -> OptionsRecord {
     let masker = context.masker(None);
     let words =
         std::iter::once(command.program.as_os_str()).chain(command.args.iter().map(|arg| arg.as_os_str()));
     let mut settings = BTreeMap::new();
     settings.insert("compress".to_owned(), u8::from(context.settings.compress).to_string());
-    if let Form::Archive { qpress_members, packing } = form {
-        let compression = if *qpress_members { "qpress".to_owned() } else { packing.compression.to_string() };
+    if let Some(packing) = storing.packing() {
+        let is_qpress = context.settings.compress && context.settings.compress_with == CompressWith::Qpress;
+        let compression = if is_qpress { "qpress".to_owned() } else { packing.compression.to_string() };
         settings.insert("compression".to_owned(), compression);
         settings.insert("compress_threads".to_owned(), packing.threads.to_string());
         let encryption = match &packing.encryption {
@@ -87,14 +88,14 @@ pub(super) fn manifest(
         galera: places.galera,
         server: facts.record,
         engine: maker,
-        options: options(context, &command, &job.form),
+        options: options(context, &command, &job.storing),
         phases,
         sizes: Sizes {
             datadir_bytes: facts.datadir_bytes,
             stream_bytes: receipt.stream.stream_bytes,
             stored_bytes,
         },
-        archive: job.form.archive().file_name().unwrap_or_else(|| Manifest::DIRECTORY.to_owned()),
+        archive: job.storing.archive().file_name().unwrap_or_else(|| Manifest::DIRECTORY.to_owned()),
         objects: receipt.objects,
         beside,
     }

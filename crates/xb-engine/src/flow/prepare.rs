@@ -1,16 +1,20 @@
 //! Preparing: the engine applies its redo log to unpacked files.
 
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 
 use xb_catalog::BackupRecord;
-use xb_core::settings::PrepareMemory;
 use xb_core::{BackupId, EngineChoice, Version};
 use xb_pipeline::process::describe;
 
 use crate::context::Context;
 use crate::error::EngineError;
 use crate::listen::Listener;
+use crate::memory;
 use crate::tool::{self, Prepare, PrepareMode, ProbeError, Tool, ToolKind};
+
+/// The signal of a system that is out of memory.
+const KILL: i32 = 9;
 
 /// Who made a backup: written down, or told by the version the original wrote down.
 fn maker(member: &BackupRecord) -> Option<(ToolKind, Version)> {
@@ -56,13 +60,6 @@ pub(crate) fn find_tool(context: &Context, members: &[BackupRecord]) -> Result<T
     Ok(tool)
 }
 
-fn memory_mib(context: &Context) -> u64 {
-    match context.settings.prepare_memory {
-        PrepareMemory::Mib(mib) => mib,
-        PrepareMemory::Auto => 128,
-    }
-}
-
 /// Applies `incremental`, or the full backup's own log, to the files in `directory`.
 pub(crate) fn prepare(
     context: &Context,
@@ -72,7 +69,8 @@ pub(crate) fn prepare(
     incremental: Option<&Path>,
     mode: PrepareMode,
 ) -> Result<(), EngineError> {
-    let (memory_mib, extra) = (memory_mib(context), context.settings.extra_prepare_options.as_slice());
+    let (memory_mib, extra) =
+        (memory::for_prepare(context), context.settings.extra_prepare_options.as_slice());
     let command = Prepare { directory, incremental, mode, memory_mib, extra }.invocation(tool);
     context.monitor().debug(&format!("running {command}"));
     let listener = Listener::new(command.name(), context.masker(None), context.monitor().clone(), None)?;
@@ -88,6 +86,11 @@ pub(crate) fn prepare(
     let reason = match (status.success(), listener.success().is_set()) {
         (true, true) => return Ok(()),
         (true, false) => format!("{tool} ended with exit code 0 but never wrote \"completed OK!\""),
+        // Nobody else kills an engine that asks for nothing.
+        (false, _) if status.signal() == Some(KILL) => {
+            memory::was_killed(context, memory_mib);
+            format!("{tool} was killed, probably for want of memory: it was given {memory_mib} MB")
+        }
         (false, _) => format!("{tool} ended with {}", describe(status)),
     };
     Err(EngineError::Prepare { member, reason, said: listener.last_words() })

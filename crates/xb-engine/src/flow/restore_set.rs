@@ -4,33 +4,24 @@ use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use xb_catalog::layout::PARTIAL_SUFFIX;
-use xb_catalog::manifest::MANIFEST_NAME;
 use xb_catalog::plan::{RestorePlan, plan_restore};
-use xb_catalog::{BackupRecord, Catalog, Origin, read_objects};
-use xb_core::{BackupId, BackupKind};
-use xb_formats::archive::Archive;
-use xb_formats::meta::backup_meta::FILE_NAMES;
-use xb_formats::meta::checkpoints::Checkpoints;
-use xb_formats::meta::names::MetaKind;
-use xb_pipeline::ReadOptions;
-use xb_pipeline::copy::{CopyItem, copy_tree, list_tree};
-use xb_pipeline::extract::{ExtractError, Wanted, extract};
+use xb_catalog::{BackupRecord, Catalog};
+use xb_core::BackupId;
+use xb_pipeline::copy::list_tree;
 use xb_pipeline::fs::{FilesystemSync, FsError, create_dir_private, free_bytes, remove_tree, rename};
 use xb_pipeline::keys::Keys;
 use xb_pipeline::monitor::Phase;
-use xb_pipeline::probe::probe;
 
-use super::backup::LOG_NAME;
+use super::apply::reached_lsn;
+use super::from_prepared::{Head, head};
 use super::next_steps::next_steps;
 use super::prepare::{find_tool, prepare};
+use super::unpack::{check_keys, unpack_member};
 use crate::context::{Context, Phases};
 use crate::encryption::keys;
 use crate::error::{EngineError, LastWords};
 use crate::report::RestoreReport;
 use crate::tool::{PrepareMode, Tool};
-
-/// What stands beside the data in a backup kept as files, and is not the server's.
-const NOT_DATA: [&str; 4] = [FILE_NAMES[0], FILE_NAMES[1], LOG_NAME, MANIFEST_NAME];
 
 pub(crate) fn run(context: &Context) -> Result<RestoreReport, EngineError> {
     let settings = &context.settings;
@@ -44,21 +35,15 @@ pub(crate) fn run(context: &Context) -> Result<RestoreReport, EngineError> {
     }
     let tool = find_tool(context, &plan.members)?;
     check_room(&plan, restore_dir)?;
-    let keys = keys(context)?;
-    check_keys(context, &plan.members, &keys)?;
-    let names = plan.members.iter().map(|member| member.id().to_string()).collect::<Vec<_>>();
-    context.monitor().info(&format!("restoring {} from {} with {tool}", plan.target, names.join(", ")));
-
+    let head = head(context, &plan, restore_dir);
+    let (keys, count) = (keys(context)?, head.as_ref().map_or(0, |head| head.count));
+    check_keys(context, plan.members.get(count..).unwrap_or_default(), &keys)?;
     let workplace = Workplace::enter(&plan.workplace)?;
-    for (index, member) in plan.members.iter().enumerate() {
-        unpack_member(context, &mut phases, member, &keys, &workplace)?;
-        phases.begin(Phase::Prepare, &member.id().to_string(), None);
-        for (incremental, mode) in steps(&tool, index, plan.members.len()) {
-            let incremental = incremental.then(|| workplace.incremental());
-            prepare(context, &tool, member.id(), &workplace.data(), incremental.as_deref(), mode)?;
-        }
-        remove_tree(&workplace.incremental())?;
-    }
+    let prepared = match head {
+        Some(head) if start(context, &mut phases, &plan, &head, &workplace)? => count,
+        _ => 0,
+    };
+    apply_members(context, &mut phases, &plan, &tool, &keys, &workplace, prepared)?;
     check_result(&plan, &workplace.data())?;
 
     phases.begin(Phase::Commit, &plan.target.to_string(), None);
@@ -66,10 +51,54 @@ pub(crate) fn run(context: &Context) -> Result<RestoreReport, EngineError> {
     workplace.disk.sync()?;
     rename(&workplace.data(), &plan.destination)?;
     drop(workplace);
-    report(plan)
+    report(plan, prepared)
 }
 
-fn report(plan: RestorePlan) -> Result<RestoreReport, EngineError> {
+/// Copies what the prepared copy holds of the chain.
+fn start(
+    context: &Context,
+    phases: &mut Phases<'_>,
+    plan: &RestorePlan,
+    head: &Head,
+    workplace: &Workplace,
+) -> Result<bool, EngineError> {
+    let last = plan.members.get(head.count.saturating_sub(1)).map_or(plan.target, BackupRecord::id);
+    context.monitor().info(&format!("starting from the prepared copy, which holds all up to {last}"));
+    head.copy(context, phases, &workplace.data())
+}
+
+/// Unpacks and applies the members that the first `prepared` do not cover.
+fn apply_members(
+    context: &Context,
+    phases: &mut Phases<'_>,
+    plan: &RestorePlan,
+    tool: &Tool,
+    keys: &Keys,
+    workplace: &Workplace,
+    prepared: usize,
+) -> Result<(), EngineError> {
+    let missing = plan.members.get(prepared..).unwrap_or_default();
+    let names = missing.iter().map(|member| member.id().to_string()).collect::<Vec<_>>();
+    let from = if names.is_empty() { String::new() } else { format!(" from {}", names.join(", ")) };
+    context.monitor().info(&format!("restoring {}{from} with {tool}", plan.target));
+    if missing.is_empty() && tool.dialect.redo_only.is_some() {
+        phases.begin(Phase::Prepare, &plan.target.to_string(), None);
+        prepare(context, tool, plan.target, &workplace.data(), None, PrepareMode::Final)?;
+    }
+    for (index, member) in plan.members.iter().enumerate().skip(prepared) {
+        let directory = if index == 0 { workplace.data() } else { workplace.incremental() };
+        unpack_member(context, phases, member, keys, &directory)?;
+        phases.begin(Phase::Prepare, &member.id().to_string(), None);
+        for (incremental, mode) in steps(tool, index, plan.members.len()) {
+            let incremental = incremental.then(|| workplace.incremental());
+            prepare(context, tool, member.id(), &workplace.data(), incremental.as_deref(), mode)?;
+        }
+        remove_tree(&workplace.incremental())?;
+    }
+    Ok(())
+}
+
+fn report(plan: RestorePlan, members_prepared: usize) -> Result<RestoreReport, EngineError> {
     let members = plan.members.iter().map(BackupRecord::id).collect();
     let target = plan.members.into_iter().next_back();
     let next = target.as_ref().map(|target| next_steps(target, &plan.destination)).unwrap_or_default();
@@ -77,6 +106,7 @@ fn report(plan: RestorePlan) -> Result<RestoreReport, EngineError> {
         backup: plan.target,
         directory: plan.destination,
         members,
+        members_prepared,
         binlog: target.and_then(|target| target.binlog),
         next_steps: next,
     })
@@ -192,96 +222,15 @@ fn steps(tool: &Tool, index: usize, count: usize) -> Vec<(bool, PrepareMode)> {
     }
 }
 
-fn unpack_member(
-    context: &Context,
-    phases: &mut Phases<'_>,
-    member: &BackupRecord,
-    keys: &Keys,
-    workplace: &Workplace,
-) -> Result<(), EngineError> {
-    let is_full = member.kind == BackupKind::Full;
-    let directory = if is_full { workplace.data() } else { workplace.incremental() };
-    let total = match archive_path(member) {
-        Some(archive) => std::fs::metadata(&archive).ok().map(|meta| meta.len()),
-        None => member.sizes.map(|sizes| sizes.stream_bytes),
-    };
-    phases.begin(Phase::Extract, &member.id().to_string(), total);
-    create_dir_private(&directory)?;
-    unpack(context, member, keys, &directory).map_err(|error| cannot_unpack(member, error))
-}
-
 /// Reads back what the engine says it prepared: it must reach where the target ends.
 fn check_result(plan: &RestorePlan, data: &Path) -> Result<(), EngineError> {
-    let failed =
-        |reason: String| EngineError::Prepare { member: plan.target, reason, said: LastWords::default() };
-    let names = MetaKind::Checkpoints.names();
-    let text = names.iter().find_map(|name| std::fs::read_to_string(data.join(name)).ok());
-    let text = text.ok_or_else(|| failed(format!("the result has no {}", names.join(" or "))))?;
-    let reached = Checkpoints::parse(&text).map_err(|error| failed(error.to_string()))?;
+    let reached = reached_lsn(data, plan.target)?;
     let wanted = plan.members.last().and_then(|target| target.lsns);
-    match wanted.filter(|wanted| wanted.to != reached.lsns.to) {
+    match wanted.filter(|wanted| wanted.to != reached) {
         Some(wanted) => {
-            Err(failed(format!("the result ends at LSN {}, not at {}", reached.lsns.to, wanted.to)))
+            let reason = format!("the result ends at LSN {reached}, not at {}", wanted.to);
+            Err(EngineError::Prepare { member: plan.target, reason, said: LastWords::default() })
         }
         None => Ok(()),
     }
-}
-
-fn unpack(
-    context: &Context,
-    member: &BackupRecord,
-    keys: &Keys,
-    directory: &Path,
-) -> Result<(), ExtractError> {
-    let options = read_options(context, keys);
-    let Some(archive) = archive_path(member) else {
-        let ReadOptions { threads, monitor, cancel, .. } = options;
-        return copy_tree(&items(member)?, &member.directory, directory, threads, monitor, cancel);
-    };
-    let wanted =
-        Wanted { digest: member.archive_digest, metadata: &[MetaKind::Checkpoints], ..Wanted::default() };
-    extract(&archive, directory, &wanted, &options).map(|_| ())
-}
-
-/// The archive of a member that is one file.
-fn archive_path(member: &BackupRecord) -> Option<PathBuf> {
-    member.archive.and_then(Archive::file_name).map(|name| member.directory.join(name))
-}
-
-fn read_options<'a>(context: &'a Context, keys: &'a Keys) -> ReadOptions<'a> {
-    let (monitor, cancel) = (&**context.monitor(), context.cancel());
-    ReadOptions { keys, threads: context.compress_threads(), monitor, cancel }
-}
-
-/// Opens every archive a little: a key that does not fit is told before anything is written.
-fn check_keys(context: &Context, members: &[BackupRecord], keys: &Keys) -> Result<(), EngineError> {
-    for member in members {
-        if let Some(archive) = archive_path(member) {
-            probe(&archive, &read_options(context, keys)).map_err(|error| cannot_unpack(member, error))?;
-        }
-    }
-    Ok(())
-}
-
-fn cannot_unpack(member: &BackupRecord, error: ExtractError) -> EngineError {
-    match error {
-        ExtractError::Cancelled(cancelled) => EngineError::Cancelled(cancelled),
-        source => EngineError::Extract { member: member.id(), source },
-    }
-}
-
-/// The files of a backup that is kept as files. The original wrote no list: there it is whatever is there.
-fn items(member: &BackupRecord) -> Result<Vec<CopyItem>, FsError> {
-    if member.origin == Origin::Native {
-        let unreadable =
-            |reason| FsError::on("read the manifest of", &member.directory)(std::io::Error::other(reason));
-        let objects = read_objects(&member.directory).map_err(unreadable)?;
-        return Ok(objects
-            .into_iter()
-            .map(|o| CopyItem { path: o.path, expected: Some(o.blake3) })
-            .collect());
-    }
-    let is_data = |path: &PathBuf| !NOT_DATA.iter().any(|name| path == Path::new(name));
-    let files = list_tree(&member.directory)?.into_iter().filter(is_data);
-    Ok(files.map(|path| CopyItem { path, expected: None }).collect())
 }

@@ -1,0 +1,99 @@
+//! In which form a backup comes in, and in which it is kept.
+
+use std::path::Path;
+
+use xb_core::settings::{ApplyLogArchive, CompressWith};
+use xb_formats::archive::{Archive, Container};
+use xb_pipeline::archive::{Conversion, Origin, convert};
+use xb_pipeline::extract::ExtractError;
+use xb_pipeline::keys::Keys;
+use xb_pipeline::receive::Target as Form;
+use xb_pipeline::{Compression, ObjectReceipt, Packing, ReadOptions};
+
+use crate::context::Context;
+use crate::encryption::encryption;
+use crate::error::EngineError;
+
+/// How a backup gets into the store.
+#[expect(clippy::large_enum_variant, reason = "there is one of them in a run, and it holds an expanded key")]
+pub(super) enum Storing {
+    /// As it comes from the engine.
+    Stream(Form),
+    /// Its files are received in `work_dir`, put into an archive, and are at hand to be prepared.
+    Files(Conversion),
+}
+
+impl Storing {
+    /// As the settings have it. Whatever is compressed or encrypted is one file.
+    pub(super) fn plan(context: &Context) -> Result<Self, EngineError> {
+        let settings = &context.settings;
+        let encryption = encryption(context)?;
+        if !settings.compress && encryption.is_none() {
+            return Ok(Storing::Stream(Form::Tree));
+        }
+        let is_qpress = settings.compress && settings.compress_with == CompressWith::Qpress;
+        let packing =
+            Packing { compression: compression(context), encryption, threads: context.compress_threads() };
+        if settings.apply_log && settings.apply_log_archive == ApplyLogArchive::Tar {
+            let container = if is_qpress { Container::Qpress } else { Container::Tar };
+            return Ok(Storing::Files(Conversion {
+                container,
+                qpress_members: false,
+                member_key: None,
+                packing,
+            }));
+        }
+        Ok(Storing::Stream(Form::Archive { qpress_members: is_qpress, packing }))
+    }
+
+    /// The form of what is stored, and so its name.
+    pub(super) fn archive(&self) -> Archive {
+        match self {
+            Storing::Stream(form) => form.archive(),
+            Storing::Files(conversion) => conversion.archive(),
+        }
+    }
+
+    /// What is put around it; none for a directory.
+    pub(super) fn packing(&self) -> Option<&Packing> {
+        match self {
+            Storing::Stream(Form::Tree) => None,
+            Storing::Stream(Form::Archive { packing, .. }) | Storing::Files(Conversion { packing, .. }) => {
+                Some(packing)
+            }
+        }
+    }
+}
+
+fn compression(context: &Context) -> Compression {
+    let settings = &context.settings;
+    match (settings.compress_with, settings.compress_level) {
+        _ if !settings.compress => Compression::None,
+        (CompressWith::Gzip, None) => Compression::GZIP,
+        (CompressWith::Gzip, Some(level)) => Compression::Gzip(level),
+        (CompressWith::Zstd, None) => Compression::ZSTD,
+        (CompressWith::Zstd, Some(level)) => Compression::Zstd(level),
+        (CompressWith::Lz4, _) => Compression::Lz4,
+        (CompressWith::Qpress, _) => Compression::None,
+    }
+}
+
+/// Puts received files into the archive of a backup's directory.
+pub(super) fn pack_files(
+    context: &Context,
+    files: &Path,
+    directory: &Path,
+    conversion: &Conversion,
+) -> Result<ObjectReceipt, EngineError> {
+    let (monitor, cancel) = (&**context.monitor(), context.cancel());
+    let options =
+        ReadOptions { keys: &Keys::default(), threads: context.compress_threads(), monitor, cancel };
+    let name = conversion.archive().file_name().unwrap_or_default();
+    convert(Origin::Directory, files, &directory.join(name), conversion, &options).map_err(
+        |error| match error {
+            ExtractError::Cancelled(cancelled) => EngineError::Cancelled(cancelled),
+            ExtractError::Fs(error) => EngineError::Fs(error),
+            other => EngineError::Archive { source: Box::new(other), left_in: None },
+        },
+    )
+}

@@ -1,0 +1,166 @@
+//! The prepared copy: `P_<set>` in `work_dir`, a full backup with the incrementals of its set applied to it as
+//! they were taken. One owner: everything that reads or writes such a directory asks here.
+
+mod lock;
+mod plan;
+mod state;
+
+use std::path::{Path, PathBuf};
+
+use xb_catalog::layout::PARTIAL_SUFFIX;
+use xb_core::BackupId;
+use xb_pipeline::fs::{FsError, remove_tree};
+
+pub(crate) use lock::PreparedLock;
+pub(crate) use plan::{ApplyPlan, Found, is_prefix, plan_apply};
+pub(crate) use state::{Fingerprint, STATE_NAME, State, Step};
+
+/// The directory of a set's copy.
+pub(crate) fn directory(work_dir: &Path, set: BackupId) -> PathBuf {
+    work_dir.join(format!("P_{set}"))
+}
+
+/// Where files of a backup are put before they are part of a copy; also where a copy is made.
+pub(crate) fn workplace(work_dir: &Path, id: BackupId) -> PathBuf {
+    work_dir.join(format!("P_{id}{PARTIAL_SUFFIX}"))
+}
+
+/// Looks at the copy of a set. Its files are held against how they were left.
+///
+/// # Errors
+/// [`FsError`] when it cannot be looked at.
+pub(crate) fn find(work_dir: &Path, set: BackupId) -> Result<Found, FsError> {
+    let directory = directory(work_dir, set);
+    if directory.symlink_metadata().is_err() {
+        return Ok(Found::Nothing);
+    }
+    if !directory.join(STATE_NAME).exists() {
+        return Ok(Found::Foreign);
+    }
+    let state = match State::read(&directory) {
+        Ok(state) => state,
+        Err(reason) => return Ok(Found::Unusable(reason)),
+    };
+    Ok(match &state.step {
+        _ if state.set != set => Found::Unusable(format!("it says that it is of set {}", state.set)),
+        Step::Applying { backup } => Found::Unusable(format!("a run that applied {backup} did not finish")),
+        Step::Ready { files } if *files != Fingerprint::of(&directory)? => {
+            Found::Unusable("somebody has changed its files".to_owned())
+        }
+        Step::Ready { .. } => Found::Usable(state),
+    })
+}
+
+/// The copies of other sets, and whatever dead runs left. Directories that are not ours are not among them.
+///
+/// # Errors
+/// [`FsError`].
+pub(crate) fn others(work_dir: &Path, keep: Option<BackupId>) -> Result<Vec<PathBuf>, FsError> {
+    let entries = std::fs::read_dir(work_dir).map_err(FsError::on("read directory", work_dir))?;
+    let is_other = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let Some(rest) = name.strip_prefix("P_") else { return false };
+        match rest.strip_suffix(PARTIAL_SUFFIX) {
+            // A restore into work_dir has such a directory too, and its own lock in it.
+            Some(id) => id.parse::<BackupId>().is_ok() && !path.join("lock").exists(),
+            None => rest.parse().is_ok_and(|id| Some(id) != keep) && path.join(STATE_NAME).exists(),
+        }
+    };
+    let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(is_other).collect();
+    paths.sort();
+    Ok(paths)
+}
+
+/// Removes a copy. Its state goes first: what is left of it by a crash is nobody's copy.
+///
+/// # Errors
+/// [`FsError`].
+pub(crate) fn remove(directory: &Path) -> Result<(), FsError> {
+    let mut name = directory.file_name().unwrap_or_default().to_owned();
+    let is_partial = name.to_string_lossy().ends_with(PARTIAL_SUFFIX);
+    if is_partial || directory.symlink_metadata().is_err() {
+        return remove_tree(directory);
+    }
+    name.push(PARTIAL_SUFFIX);
+    let going = directory.with_file_name(name);
+    remove_tree(&going)?;
+    xb_pipeline::fs::rename(directory, &going)?;
+    remove_tree(&going)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use xb_core::Lsn;
+
+    use super::*;
+
+    fn id(text: &str) -> BackupId {
+        text.parse().unwrap()
+    }
+
+    /// A copy that was left in order.
+    fn copy(work: &Path) -> (BackupId, PathBuf) {
+        let set = id("2026_11_22-10_00_00");
+        let directory = directory(work, set);
+        fs::create_dir_all(directory.join("shop")).unwrap();
+        fs::write(directory.join("shop/t.ibd"), "data").unwrap();
+        let state = State::applying(set, Vec::new(), Lsn(0), set);
+        state.ready(set, Lsn(7), Fingerprint::of(&directory).unwrap()).write(&directory).unwrap();
+        (set, directory)
+    }
+
+    #[test]
+    fn a_copy_left_in_order_is_built_upon() {
+        let work = tempfile::tempdir().unwrap();
+        let (set, _) = copy(work.path());
+        let Found::Usable(state) = find(work.path(), set).unwrap() else { panic!("not usable") };
+        assert_eq!((state.applied, state.to_lsn), (vec![set], Lsn(7)));
+        assert!(matches!(find(work.path(), id("2026_11_22-10_00_01")).unwrap(), Found::Nothing));
+    }
+
+    #[test]
+    fn a_copy_that_somebody_changed_is_not_built_upon() {
+        let changes: [&dyn Fn(&Path); 4] = [
+            &|copy| fs::write(copy.join("shop/t.ibd"), "dat4").unwrap(),
+            &|copy| fs::write(copy.join("ib_logfile0"), "").unwrap(),
+            &|copy| fs::remove_file(copy.join("shop/t.ibd")).unwrap(),
+            &|copy| fs::write(copy.join(STATE_NAME), "{").unwrap(),
+        ];
+        for change in changes {
+            let work = tempfile::tempdir().unwrap();
+            let (set, directory) = copy(work.path());
+            change(&directory);
+            assert!(matches!(find(work.path(), set).unwrap(), Found::Unusable(_)));
+        }
+    }
+
+    #[test]
+    fn a_copy_in_the_middle_of_a_step_is_not_built_upon() {
+        let work = tempfile::tempdir().unwrap();
+        let (set, directory) = copy(work.path());
+        let next = id("2026_11_22-11_00_00");
+        State::applying(set, vec![set], Lsn(7), next).write(&directory).unwrap();
+        let Found::Unusable(reason) = find(work.path(), set).unwrap() else { panic!("built upon") };
+        assert_eq!(reason, "a run that applied 2026_11_22-11_00_00 did not finish");
+    }
+
+    #[test]
+    fn only_directories_of_ours_are_removed() {
+        let work = tempfile::tempdir().unwrap();
+        let (set, own) = copy(work.path());
+        let make = |name: &str| {
+            fs::create_dir(work.path().join(name)).unwrap();
+            work.path().join(name)
+        };
+        make("P_2026_01_01-00_00_00");
+        make("P_shop");
+        let left = make("P_2026_01_02-00_00_00.partial");
+        fs::write(make("P_2026_01_03-00_00_00.partial").join("lock"), "").unwrap();
+        assert_eq!(others(work.path(), Some(set)).unwrap(), std::slice::from_ref(&left));
+        assert_eq!(others(work.path(), None).unwrap(), [left, own.clone()]);
+        remove(&own).unwrap();
+        assert!(!own.exists() && fs::read_dir(work.path()).unwrap().count() == 4);
+    }
+}
