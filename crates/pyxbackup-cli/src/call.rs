@@ -53,7 +53,7 @@ pub(crate) fn prepare(typed: Typed, err: &mut dyn Write) -> Result<(Call, Comman
     warnings.extend(resolved.warnings.iter().map(ToString::to_string));
     // A monitoring system would take remarks for the answer.
     let is_for_machines =
-        matches!(typed.command, Command::Status { format: StatusFormat::Nagios | StatusFormat::Zabbix });
+        matches!(&typed.command, Command::Status(asked) if asked.format != StatusFormat::None);
     if !typed.quiet && !is_for_machines {
         // A closed standard error must not keep a backup from being taken.
         let _ = say(err, &warnings);

@@ -19,12 +19,14 @@ pub(crate) fn instead_of(task: Task) -> Option<&'static str> {
         | Task::ArchiveList
         | Task::ArchiveCat
         | Task::ArchiveExtract
-        | Task::ArchiveConvert => None,
+        | Task::ArchiveConvert
+        | Task::Meta
+        | Task::LastLsn
+        | Task::Completions
+        | Task::Manual => None,
         Task::Prune => Some("nothing is removed by itself; delete whole sets, the oldest first, by hand"),
         Task::Pin | Task::Unpin => Some("nothing is removed by itself"),
         Task::BinlogStream => Some("`mysqlbinlog --read-from-remote-server --raw --stop-never` streams them"),
         Task::Wipeout => Some("remove what is in stor_dir by hand"),
-        Task::Meta => Some("`pyxbackup list --format json` prints all that is known of each backup"),
-        Task::LastLsn => Some("`pyxbackup list --format json` prints the LSNs of each backup"),
     }
 }

@@ -41,14 +41,17 @@ pub fn run_with(args: impl IntoIterator<Item = OsString>, out: &mut dyn Write, e
     let mut wants_json = args::looks_for_json(&args);
     let result = args::parse(&args).and_then(|parsed| match parsed {
         Parsed::Text(text) => print(out, &text),
+        Parsed::Typed(typed) if !typed.command.task().takes_settings() => {
+            commands::of_the_program(&typed.command, out)
+        }
         Parsed::Typed(typed) => {
             wants_json = typed.wants_json();
-            let asked = (typed.command.clone(), typed.json);
+            let asked = typed.command.clone();
             let done = call::prepare(*typed, err)
                 .and_then(|(call, command)| commands::dispatch(&call, command, out, err));
             match asked {
-                (Command::Status { format }, json) => {
-                    done.or_else(|error| commands::status_unknown(error, format, json, out, err))
+                Command::Status(asked) => {
+                    done.or_else(|error| commands::status_unknown(error, &asked, out, err))
                 }
                 _ => done,
             }

@@ -223,17 +223,6 @@ fn monitoring_gets_no_stray_lines_even_when_the_configuration_is_wrong() {
 }
 
 #[test]
-fn status_as_json_tells_level_and_reason() {
-    let store = Store::empty();
-    let output = store.run(&["status", "--json"]).assert().code(2).stderr("").get_output().clone();
-    let object: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(
-        object,
-        serde_json::json!({ "level": "CRITICAL", "message": "No backup found", "last": null })
-    );
-}
-
-#[test]
 fn a_run_that_fails_leaves_a_private_log_that_tells_why() {
     let store = Store::empty();
     let args = ["full", "-S", "/nonexistent.sock", "-p", "geheim"];

@@ -13,6 +13,6 @@ mod set;
 
 pub use catalog::{Catalog, Partial};
 pub use commit::{BACKUP_META_NAME, CommitError, Draft, prepare_store, remove_partials};
-pub use read::read_objects;
+pub use read::{read_manifest, read_objects};
 pub use record::{BackupRecord, BackupState, Moment, Origin};
 pub use set::{BackupSet, ChainError};

@@ -120,9 +120,17 @@ fn check_native(place: Place, path: &Path, manifest: &Manifest) -> Result<(), St
 /// # Errors
 /// What is wrong with the manifest, in words.
 pub fn read_objects(directory: &Path) -> Result<Vec<ObjectReceipt>, String> {
+    Ok(read_manifest(directory)?.objects)
+}
+
+/// The whole manifest of the native backup in a directory.
+///
+/// # Errors
+/// What is wrong with it, in words.
+pub fn read_manifest(directory: &Path) -> Result<Manifest, String> {
     let text = read_small(&directory.join(MANIFEST_NAME)).map_err(|error| error.to_string())?;
     let text = text.ok_or_else(|| format!("{MANIFEST_NAME} is missing"))?;
-    Ok(Manifest::parse(&text).map_err(|error| error.to_string())?.objects)
+    Manifest::parse(&text).map_err(|error| error.to_string())
 }
 
 /// What the original left: a directory counts for it when checkpoints are there, but those are written

@@ -3,16 +3,16 @@
 use std::io::Write;
 use std::path::Path;
 
-use xb_core::BackupKind;
 use xb_core::settings::Settings;
+use xb_core::{BackupId, BackupKind};
 
 use crate::context::Context;
 use crate::error::EngineError;
 use crate::flow;
 use crate::flow::archive::{ArchiveInput, ArchiveSelection};
 use crate::report::{
-    ApplyReport, ArchiveConverted, ArchiveExtracted, ArchiveListing, BackupReport, ListReport, RestoreReport,
-    StatusReport,
+    ApplyReport, ArchiveConverted, ArchiveExtracted, ArchiveListing, BackupReport, LastLsn, ListReport,
+    MetaReport, RestoreReport, StatusReport,
 };
 use crate::surroundings::Surroundings;
 
@@ -78,6 +78,23 @@ impl Engine {
     /// [`EngineError`] when the store cannot be read.
     pub fn status(&self) -> Result<StatusReport, EngineError> {
         flow::status::run(&self.0)
+    }
+
+    /// Single facts about the store and one of its backups, by name; without a backup about the newest that
+    /// counts.
+    ///
+    /// # Errors
+    /// [`EngineError`] when the store cannot be read or holds no such backup.
+    pub fn meta(&self, backup: Option<BackupId>, items: &[String]) -> Result<MetaReport, EngineError> {
+        flow::meta::run(&self.0, backup, items)
+    }
+
+    /// Where the last backup ends, and so where the next incremental begins.
+    ///
+    /// # Errors
+    /// [`EngineError`]; [`EngineError::Base`] when there is no backup to build on.
+    pub fn last_lsn(&self) -> Result<LastLsn, EngineError> {
+        flow::meta::last_lsn(&self.0)
     }
 
     /// What is in an archive. No store is needed for this, nor for the others on archives.

@@ -43,8 +43,9 @@ pub use error::{EngineError, LastWords, WrongBackup};
 pub use flow::archive::{ArchiveInput, ArchiveRefusal, ArchiveSelection};
 pub use lock::{LockError, LockState, RunInfo};
 pub use report::{
-    ApplyReport, ArchiveConverted, ArchiveExtracted, ArchiveListing, BackupReport, LastBackup, Level,
-    ListReport, NextStep, RestoreReport, StatusReport,
+    ApplyReport, ArchiveConverted, ArchiveExtracted, ArchiveListing, BackupReport, Check, LastBackup,
+    LastFull, LastLsn, Level, Limits, ListReport, MetaItem, MetaReport, NextStep, RestoreReport, Running,
+    StatusReport, StatusValues,
 };
 pub use server::ServerError;
 pub use surroundings::Surroundings;

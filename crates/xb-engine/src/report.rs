@@ -1,15 +1,21 @@
 //! What flows answer. Everything here serialises; nothing is printed by the library.
 
+mod meta;
+mod status;
+
 use std::path::PathBuf;
 
 use serde::Serialize;
 use xb_catalog::Catalog;
 use xb_catalog::manifest::{BinlogPoint, Manifest};
-use xb_core::{BackupId, BackupKind, Lsn};
+use xb_core::{BackupId, Lsn};
 use xb_pipeline::Digest;
 use xb_pipeline::archive::Member;
 
 use crate::lock::LockState;
+
+pub use meta::{LastLsn, MetaItem, MetaReport};
+pub use status::{Check, LastBackup, LastFull, Level, Limits, Running, StatusReport, StatusValues};
 
 /// A backup was taken and committed.
 #[derive(Clone, Debug, Serialize)]
@@ -72,52 +78,6 @@ pub struct NextStep {
     pub purpose: String,
     /// What to type, one line each: into a shell or, where it ends in a semicolon, into a client.
     pub lines: Vec<String>,
-}
-
-/// How bad it is. Ordered: the worst counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "UPPERCASE")]
-pub enum Level {
-    /// All is well.
-    Ok,
-    /// Somebody should look.
-    Warn,
-    /// Somebody must look.
-    Critical,
-}
-
-impl Level {
-    /// The word monitoring systems read.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Level::Ok => "OK",
-            Level::Warn => "WARN",
-            Level::Critical => "CRITICAL",
-        }
-    }
-}
-
-/// How things stand.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct StatusReport {
-    /// The verdict.
-    pub level: Level,
-    /// Why, in one line.
-    pub message: String,
-    /// The newest backup that counts.
-    pub last: Option<LastBackup>,
-}
-
-/// The newest backup that counts.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct LastBackup {
-    /// Its name.
-    pub id: BackupId,
-    /// Full or incremental.
-    pub kind: BackupKind,
-    /// Seconds since it ended.
-    pub age_seconds: i64,
 }
 
 /// What is in an archive. All of it was read, unpacked and checked for this.

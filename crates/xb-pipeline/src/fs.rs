@@ -2,7 +2,7 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// A file or directory could not be worked on; the message names it.
@@ -36,8 +36,16 @@ impl FsError {
 /// # Errors
 /// [`FsError`].
 pub fn create_private(path: &Path) -> Result<File, FsError> {
+    create(path, PRIVATE)
+}
+
+/// The mode of what only its owner can read, and of what everyone can.
+const PRIVATE: u32 = 0o600;
+const READABLE: u32 = 0o644;
+
+fn create(path: &Path, mode: u32) -> Result<File, FsError> {
     let mut options = OpenOptions::new();
-    options.write(true).create_new(true).mode(0o600).open(path).map_err(FsError::on("create", path))
+    options.write(true).create_new(true).mode(mode).open(path).map_err(FsError::on("create", path))
 }
 
 /// Creates a directory that only its owner can enter (0700), and missing parents with the same mode.
@@ -128,12 +136,26 @@ pub fn rename_new(from: &Path, to: &Path) -> Result<(), FsError> {
 /// # Errors
 /// [`FsError`].
 pub fn write_atomic(path: &Path, content: &[u8]) -> Result<(), FsError> {
+    write_atomic_with(path, content, PRIVATE)
+}
+
+/// The same for what other accounts read: everyone can (0644), whatever the umask of this process.
+///
+/// # Errors
+/// [`FsError`].
+pub fn write_atomic_readable(path: &Path, content: &[u8]) -> Result<(), FsError> {
+    write_atomic_with(path, content, READABLE)
+}
+
+fn write_atomic_with(path: &Path, content: &[u8], mode: u32) -> Result<(), FsError> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".tmp");
     let temporary = path.with_file_name(name);
     // What a dead run left under the temporary name has no meaning.
     let _ = fs::remove_file(&temporary);
-    let mut file = create_private(&temporary)?;
+    let mut file = create(&temporary, mode)?;
+    let permissions = fs::Permissions::from_mode(mode);
+    file.set_permissions(permissions).map_err(FsError::on("set the mode of", &temporary))?;
     file.write_all(content).map_err(FsError::on("write", &temporary))?;
     file.sync_all().map_err(FsError::on("sync", &temporary))?;
     rename(&temporary, path)
@@ -207,8 +229,6 @@ fn parent(path: &Path) -> &Path {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
     use super::*;
 
     #[test]
@@ -230,6 +250,16 @@ mod tests {
         write_atomic(&path, b"two").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"two");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_other_accounts_read_is_readable_also_where_a_private_file_stood() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        write_atomic(&path, b"private").unwrap();
+        write_atomic_readable(&path, b"readable").unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o644);
+        assert_eq!(fs::read(&path).unwrap(), b"readable");
     }
 
     #[test]

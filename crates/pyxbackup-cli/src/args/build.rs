@@ -3,7 +3,7 @@
 use clap::{Arg, ArgAction, Command};
 use xb_core::settings::{Availability, Group, KEYS, Key, Kind, Task};
 
-use super::{archive, help, takes_no_value};
+use super::{archive, help, own, shown, status, takes_no_value};
 
 /// The id of `--format`.
 pub(super) const FORMAT: &str = "format";
@@ -37,6 +37,8 @@ pub(super) enum Detail {
     Short,
     /// `--help`: everything.
     Long,
+    /// Completions and the manual: the same, and what help hides is not there at all.
+    Shown,
 }
 
 /// The whole command line.
@@ -53,6 +55,7 @@ pub(super) fn command(detail: Detail) -> Command {
         .after_help(match detail {
             Detail::Short => help::MORE.to_owned(),
             Detail::Long => help::top(),
+            Detail::Shown => help::introduction(),
         });
     top = with_options(top, None, detail).arg(
         Arg::new("version")
@@ -63,7 +66,8 @@ pub(super) fn command(detail: Detail) -> Command {
             .help_heading(Group::Output.title()),
     );
     let single = Task::ALL.into_iter().filter(|task| !task.word().contains(' '));
-    for task in single {
+    let is_hidden = |task: &Task| detail == Detail::Shown && crate::compat::instead_of(*task).is_some();
+    for task in single.filter(|task| !is_hidden(task)) {
         top = top.subcommand(of_task(task, task.word(), detail));
     }
     let about_config = "Show the settings and where each comes from (config show)";
@@ -82,7 +86,7 @@ fn of_group(word: &'static str, about: &'static str, detail: Detail) -> Command 
     let concerned: Vec<Task> = tasks.iter().map(|(task, _)| *task).collect();
     let group = Command::new(word).about(about).after_help(match detail {
         Detail::Short => help::MORE,
-        Detail::Long => help::examples_of_group(word),
+        Detail::Long | Detail::Shown => help::examples_of_group(word),
     });
     let group = with_options(group, Some(&concerned), detail).subcommand_required(true);
     group.subcommands(tasks.into_iter().map(|(task, word)| of_task(task, word, detail)))
@@ -94,13 +98,18 @@ fn of_task(task: Task, word: &'static str, detail: Detail) -> Command {
         .hide(crate::compat::instead_of(task).is_some())
         .after_help(match detail {
             Detail::Short => help::MORE,
-            Detail::Long => help::examples(task),
+            Detail::Long | Detail::Shown => help::examples(task),
         });
-    let command = with_options(command.args(archive::args(task)), Some(&[task]), detail);
+    let command = with_options(command.args(own_args(task)), Some(&[task]), detail);
     match help::formats(task) {
         [] => command,
         formats => command.arg(format_option(formats)),
     }
+}
+
+/// The arguments that only this command has.
+fn own_args(task: Task) -> Vec<Arg> {
+    [archive::args(task), status::args(task), own::args(task)].concat()
 }
 
 fn format_option(formats: &'static [&'static str]) -> Arg {
@@ -116,7 +125,12 @@ fn format_option(formats: &'static [&'static str]) -> Arg {
 /// Every option, at every level, so that options may stand before and after the command. Each level has its
 /// own copies, because what help shows differs between commands.
 fn with_options(command: Command, tasks: Option<&[Task]>, detail: Detail) -> Command {
-    command.args(KEYS.iter().map(|key| option(key).hide(!is_shown(key, tasks, detail)))).arg(
+    let options = KEYS.iter().filter(|key| detail != Detail::Shown || is_shown(key, tasks, detail));
+    let options = options.map(|key| match detail {
+        Detail::Shown => shown::option(key, option(key)),
+        _ => option(key).hide(!is_shown(key, tasks, detail)),
+    });
+    command.args(options).arg(
         Arg::new("help")
             .short('h')
             .long("help")
@@ -128,8 +142,9 @@ fn with_options(command: Command, tasks: Option<&[Task]>, detail: Detail) -> Com
 }
 
 fn is_shown(key: &Key, tasks: Option<&[Task]>, detail: Detail) -> bool {
-    let concerns = tasks.is_none_or(|tasks| tasks.iter().any(|task| key.matters_to.contains(task)));
-    let is_told = detail == Detail::Long || BRIEF.contains(&key.name);
+    let does_to = |task: &Task| task.takes_settings() && key.matters_to.contains(task);
+    let concerns = tasks.is_none_or(|tasks| tasks.iter().any(does_to));
+    let is_told = detail != Detail::Short || BRIEF.contains(&key.name);
     concerns && is_told && !matches!(key.availability, Availability::Later(_))
 }
 

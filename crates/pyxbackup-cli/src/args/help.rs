@@ -89,6 +89,51 @@ One key file serves both sides: what is encrypted with another has to be decrypt
 of it. For a tar or .qp the files of an archive are unpacked beside TO first, in the clear, and need
 room there. An xbstream holds no directories without files; those that are left out are named.";
 
+const STATUS_EXAMPLES: &str = "\
+Examples:
+  pyxbackup --status-format=nagios status
+  pyxbackup --status-format=zabbix status
+  pyxbackup --status-format=zabbix status --key last.age_seconds
+  pyxbackup --status-format=zabbix status --discovery
+  pyxbackup --status-format=prometheus status --output /var/lib/node_exporter/pyxbackup.prom
+  pyxbackup --status-format=json status
+
+Exit code 0: all is well; 1: someone should look; 2: someone must look, also when
+nobody can tell how things stand. A value that nobody can tell is not printed.";
+
+const META_EXAMPLES: &str = "\
+Examples:
+  pyxbackup --meta-item=xb_last_backup,xb_last_backup_is,xb_last_full meta
+  pyxbackup --meta-item=lsns.to,sizes.stored_bytes,server.version_text meta --format json
+  pyxbackup --meta-item=end_backup meta --backup 2026_11_22-14_28_07
+
+The values stand on one line with a blank between; NULL is one that nobody knows. Names are
+xb_last_backup, xb_last_backup_is and xb_last_full of the store; the keys of the backup's
+backup.meta; and the fields of its manifest.json, with dots into objects and lists. What
+`pyxbackup list --format json` tells of a backup can be asked for too.";
+
+const LAST_LSN_EXAMPLES: &str = "\
+Examples:
+  pyxbackup last-lsn
+  pyxbackup last-lsn --format json
+
+It is the to_lsn of the newest backup that can be restored. Exit code 16 means that there is none.";
+
+const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  pyxbackup completions bash > /usr/share/bash-completion/completions/pyxbackup
+  pyxbackup completions zsh > /usr/share/zsh/site-functions/_pyxbackup
+  pyxbackup completions fish > ~/.config/fish/completions/pyxbackup.fish
+
+No configuration is read.";
+
+const MANUAL_EXAMPLES: &str = "\
+Example:
+  pyxbackup manual /usr/local/share/man/man1
+
+There is pyxbackup.1, and one page for every command. Pages that are there already are replaced.
+No configuration is read.";
+
 /// Whether help was asked for in full.
 pub(super) fn is_long_wanted(args: &[OsString]) -> bool {
     // Any beginning of --help will do, as with every long option.
@@ -103,7 +148,7 @@ pub(super) fn about(task: Task) -> &'static str {
         Task::Full => "Take a full backup",
         Task::Incr => "Take an incremental backup: what changed since the newest backup",
         Task::List => "List the backups in the store",
-        Task::Status => "Report how the last backup went, for Nagios and Zabbix",
+        Task::Status => "Report how the backups are doing, for Nagios, Zabbix and Prometheus",
         Task::RestoreSet => "Restore a backup with all it builds on, ready to start a server on",
         Task::ConfigShow => "Show every setting, its value and where it comes from",
         Task::ArchiveList => "List the files in an archive",
@@ -118,6 +163,8 @@ pub(super) fn about(task: Task) -> &'static str {
         Task::Wipeout => "Remove every backup",
         Task::Meta => "Print single facts about the store",
         Task::LastLsn => "Print the LSN at which the next incremental begins",
+        Task::Completions => "Print what a shell needs to complete the command line",
+        Task::Manual => "Write the manual's pages into a directory",
     }
 }
 
@@ -150,15 +197,11 @@ Examples:
 A backup is named after its start. What is broken or half-written, or builds on something that is,
 stands on lines of its own that begin with `# Broken:`, `# Incomplete:` or `# Running:`."
         }
-        Task::Status => {
-            "\
-Examples:
-  pyxbackup --status-format=nagios status
-  pyxbackup --status-format=zabbix status
-
-Exit code 0: all is well; 1: someone should look; 2: someone must look, also when
-nobody can tell how things stand."
-        }
+        Task::Status => STATUS_EXAMPLES,
+        Task::Meta => META_EXAMPLES,
+        Task::LastLsn => LAST_LSN_EXAMPLES,
+        Task::Completions => COMPLETIONS_EXAMPLES,
+        Task::Manual => MANUAL_EXAMPLES,
         Task::RestoreSet => {
             "\
 Examples:
@@ -199,6 +242,7 @@ pub(super) fn formats(task: Task) -> &'static [&'static str] {
         Task::List => &["lines", "table", "json"],
         Task::ConfigShow => &["table", "json"],
         Task::ArchiveList => &["table", "lines", "json"],
+        Task::Meta | Task::LastLsn => &["lines", "json"],
         _ => &[],
     }
 }
@@ -216,12 +260,15 @@ pub(super) fn top() -> String {
     let absent = Task::ALL.into_iter().filter(|task| compat::instead_of(*task).is_some());
     let absent = absent.map(|task| task.word().to_owned());
     let known: Vec<String> = absent.chain(options).collect();
+    format!("{}\n\nKnown, refused in this version:\n  {}", introduction(), known.join(", "))
+}
+
+/// The same without what is not there.
+pub(super) fn introduction() -> String {
     format!(
         "Configuration is read from --config, else /etc/pyxbackup.cnf (or .toml), else the same beside the \
          program. Every option but those for one run can be set there, under the name that \
          `pyxbackup config show` prints. The command line goes before the file.\n\n\
-         {EXAMPLES}\n\n\
-         Known, refused in this version:\n  {}",
-        known.join(", ")
+         {EXAMPLES}"
     )
 }

@@ -3,6 +3,9 @@
 mod archive;
 mod build;
 mod help;
+mod own;
+mod shown;
+mod status;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -10,12 +13,16 @@ use std::path::PathBuf;
 use clap::ArgMatches;
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
+use xb_core::BackupId;
 use xb_core::settings::{Given, KEYS, Key, Kind, Layer, Origin, Place, Task};
 
 use crate::error::CliError;
 use build::Detail;
 
 pub(crate) use archive::{ArchiveCommand, MembersFormat};
+pub(crate) use own::{FactsFormat, Shell};
+pub(crate) use shown::{completions, pages};
+pub(crate) use status::{Question, StatusCommand, StatusFormat};
 
 /// What the arguments ask for.
 pub(crate) enum Parsed {
@@ -47,6 +54,8 @@ impl Typed {
             Command::List { format: ListFormat::Json }
                 | Command::ConfigShow { format: Some(ConfigFormat::Json) }
                 | Command::Archive(ArchiveCommand::List { format: MembersFormat::Json, .. })
+                | Command::Meta { format: FactsFormat::Json, .. }
+                | Command::LastLsn { format: FactsFormat::Json }
         );
         self.json || by_format
     }
@@ -60,9 +69,7 @@ pub(crate) enum Command {
     List {
         format: ListFormat,
     },
-    Status {
-        format: StatusFormat,
-    },
+    Status(StatusCommand),
     RestoreSet,
     ApplyLast,
     ConfigShow {
@@ -71,6 +78,20 @@ pub(crate) enum Command {
     },
     /// Work on an archive by itself.
     Archive(ArchiveCommand),
+    Meta {
+        /// `None`: the newest.
+        backup: Option<BackupId>,
+        format: FactsFormat,
+    },
+    LastLsn {
+        format: FactsFormat,
+    },
+    Completions {
+        shell: Shell,
+    },
+    Manual {
+        directory: PathBuf,
+    },
     /// A command that this version does not have.
     Absent(Task),
 }
@@ -81,11 +102,15 @@ impl Command {
             Command::Full => Task::Full,
             Command::Incr => Task::Incr,
             Command::List { .. } => Task::List,
-            Command::Status { .. } => Task::Status,
+            Command::Status(_) => Task::Status,
             Command::RestoreSet => Task::RestoreSet,
             Command::ApplyLast => Task::ApplyLast,
             Command::ConfigShow { .. } => Task::ConfigShow,
             Command::Archive(command) => command.task(),
+            Command::Meta { .. } => Task::Meta,
+            Command::LastLsn { .. } => Task::LastLsn,
+            Command::Completions { .. } => Task::Completions,
+            Command::Manual { .. } => Task::Manual,
             Command::Absent(task) => *task,
         }
     }
@@ -107,14 +132,6 @@ pub(crate) enum ConfigFormat {
     Json,
 }
 
-/// How `status` prints.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum StatusFormat {
-    None,
-    Nagios,
-    Zabbix,
-}
-
 /// Reads the arguments. The first is the program's own name.
 pub(crate) fn parse(args: &[OsString]) -> Result<Parsed, CliError> {
     let matches = match build::command(Detail::Long).try_get_matches_from(args) {
@@ -124,6 +141,9 @@ pub(crate) fn parse(args: &[OsString]) -> Result<Parsed, CliError> {
     let (path, matches) = innermost(&matches);
     let task = Task::ALL.into_iter().find(|task| task.word() == path);
     let task = task.ok_or_else(|| CliError::Internal(format!("no command {path:?}")))?;
+    if task == Task::Status {
+        status::check(matches)?;
+    }
     let flag = |name: &str| matches.get_flag(name);
     let text = |name: &str| matches.get_one::<String>(name).cloned();
     Ok(Parsed::Typed(Box::new(Typed {
@@ -201,14 +221,7 @@ fn command(task: Task, matches: &ArgMatches) -> Command {
                 _ => ListFormat::Lines,
             },
         },
-        // A word that is none of these is refused when settings are resolved.
-        Task::Status => Command::Status {
-            format: match text("status_format").map(str::to_ascii_lowercase).as_deref() {
-                Some("nagios") => StatusFormat::Nagios,
-                Some("zabbix") => StatusFormat::Zabbix,
-                _ => StatusFormat::None,
-            },
-        },
+        Task::Status => Command::Status(status::command(matches)),
         Task::ConfigShow => Command::ConfigShow {
             format: match text(build::FORMAT) {
                 Some("table") => Some(ConfigFormat::Table),
@@ -219,13 +232,8 @@ fn command(task: Task, matches: &ArgMatches) -> Command {
         Task::ArchiveList | Task::ArchiveCat | Task::ArchiveExtract | Task::ArchiveConvert => {
             Command::Archive(archive::command(task, matches))
         }
-        Task::Prune
-        | Task::Pin
-        | Task::Unpin
-        | Task::BinlogStream
-        | Task::Wipeout
-        | Task::Meta
-        | Task::LastLsn => Command::Absent(task),
+        Task::Prune | Task::Pin | Task::Unpin | Task::BinlogStream | Task::Wipeout => Command::Absent(task),
+        Task::Meta | Task::LastLsn | Task::Completions | Task::Manual => own::command(task, matches),
     }
 }
 

@@ -2,6 +2,10 @@ use rstest::rstest;
 
 use super::*;
 
+mod contrib;
+mod facts;
+mod shown;
+
 fn parsed(args: &[&str]) -> Result<Parsed, CliError> {
     let args: Vec<OsString> =
         std::iter::once("pyxbackup").chain(args.iter().copied()).map(Into::into).collect();

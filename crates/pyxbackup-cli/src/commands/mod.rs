@@ -5,6 +5,8 @@ mod archive;
 mod backup;
 mod config_show;
 mod list;
+mod manual;
+mod meta;
 mod restore_set;
 mod status;
 
@@ -12,7 +14,7 @@ use std::io::Write;
 
 use xb_core::BackupKind;
 
-use crate::args::Command;
+use crate::args::{self, Command};
 use crate::call::Call;
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -31,12 +33,24 @@ pub(crate) fn dispatch(
         Command::Full => backup::run(call, BackupKind::Full, out),
         Command::Incr => backup::run(call, BackupKind::Incremental, out),
         Command::List { format } => list::run(call, format, out, err),
-        Command::Status { format } => status::run(call, format, out),
+        Command::Status(asked) => status::run(call, &asked, out),
         Command::RestoreSet => restore_set::run(call, out),
         Command::ApplyLast => apply_last::run(call, out),
         Command::ConfigShow { format } => config_show::run(call, format, out),
         Command::Archive(command) => archive::run(call, command, out),
+        Command::Meta { backup, format } => meta::run(call, backup, format, out),
+        Command::LastLsn { format } => meta::last_lsn(call, format, out),
+        Command::Completions { .. } | Command::Manual { .. } => of_the_program(&command, out),
         Command::Absent(task) => Err(CliError::Internal(format!("{task} was let through"))),
+    }
+}
+
+/// Runs a command that tells of the program itself: for those there is no call to get ready.
+pub(crate) fn of_the_program(command: &Command, out: &mut dyn Write) -> Result<Exit, CliError> {
+    match command {
+        Command::Completions { shell } => print(out, &args::completions(*shell)),
+        Command::Manual { directory } => manual::run(directory, out),
+        other => Err(CliError::Internal(format!("{} was taken for one without settings", other.task()))),
     }
 }
 

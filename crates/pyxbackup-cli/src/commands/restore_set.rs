@@ -31,7 +31,7 @@ pub(super) fn run(call: &Call, out: &mut dyn Write) -> Result<Exit, CliError> {
 }
 
 /// To a name that does not exist, adds those that come nearest in time.
-fn with_names(engine: &Engine, error: EngineError) -> CliError {
+pub(super) fn with_names(engine: &Engine, error: EngineError) -> CliError {
     let EngineError::Restore(RestoreError::Chain(ChainError::NoSuchBackup { target })) = &error else {
         return error.into();
     };

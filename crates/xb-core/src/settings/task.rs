@@ -44,11 +44,15 @@ pub enum Task {
     Meta,
     /// Print the LSN at which the next incremental would begin.
     LastLsn,
+    /// Print what a shell needs to complete the command line.
+    Completions,
+    /// Write the manual's pages.
+    Manual,
 }
 
 impl Task {
     /// Every command, in the order in which help lists them.
-    pub const ALL: [Task; 18] = [
+    pub const ALL: [Task; 20] = [
         Task::Full,
         Task::Incr,
         Task::List,
@@ -67,7 +71,16 @@ impl Task {
         Task::Wipeout,
         Task::Meta,
         Task::LastLsn,
+        Task::Completions,
+        Task::Manual,
     ];
+
+    /// Whether it reads any setting. What tells of the program itself does not, and works where the
+    /// configuration is broken or missing.
+    #[must_use]
+    pub const fn takes_settings(self) -> bool {
+        !matches!(self, Task::Completions | Task::Manual)
+    }
 
     /// The command as it is typed.
     #[must_use]
@@ -91,6 +104,8 @@ impl Task {
             Task::Wipeout => "wipeout",
             Task::Meta => "meta",
             Task::LastLsn => "last-lsn",
+            Task::Completions => "completions",
+            Task::Manual => "manual",
         }
     }
 }

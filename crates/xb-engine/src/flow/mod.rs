@@ -7,6 +7,7 @@ pub(crate) mod backup;
 pub(crate) mod describe;
 pub(crate) mod from_prepared;
 pub(crate) mod list;
+pub(crate) mod meta;
 pub(crate) mod metadata;
 pub(crate) mod next_steps;
 pub(crate) mod prepare;

@@ -1,12 +1,32 @@
 //! `status`: one verdict on how things stand. [`judge`] is pure.
 
 use chrono::{DateTime, FixedOffset};
-use xb_catalog::{Catalog, Moment};
+use xb_catalog::{BackupRecord, Catalog, Moment};
+use xb_core::BackupKind;
+use xb_pipeline::fs::free_bytes;
 
 use crate::context::Context;
 use crate::error::EngineError;
 use crate::lock::LockState;
-use crate::report::{LastBackup, Level, ListReport, StatusReport};
+use crate::report::{
+    Check, LastBackup, LastFull, Level, Limits, ListReport, Running, StatusReport, StatusValues,
+};
+
+/// So many of the last incrementals tell how large the next may be: a week of daily ones, with its busiest
+/// day.
+const INCREMENTALS_LOOKED_AT: usize = 7;
+
+/// Everything a verdict is made from.
+#[derive(Clone, Copy)]
+struct Facts<'a> {
+    catalog: &'a Catalog,
+    /// `None` where nobody can tell.
+    lock: Option<&'a LockState>,
+    /// The same.
+    free_bytes: Option<u64>,
+    limits: Thresholds,
+    now: DateTime<FixedOffset>,
+}
 
 /// When things become old, in hours.
 #[derive(Clone, Copy, Debug)]
@@ -18,68 +38,225 @@ struct Thresholds {
 pub(crate) fn run(context: &Context) -> Result<StatusReport, EngineError> {
     let ListReport { catalog, lock } = super::list::run(context)?;
     let settings = &context.settings;
-    let thresholds = Thresholds { running: settings.status_running_hours, age: settings.status_age_hours };
-    Ok(judge(&catalog, lock.as_ref().unwrap_or(&LockState::Free), thresholds, context.now()))
+    Ok(judge(Facts {
+        catalog: &catalog,
+        lock: lock.as_ref(),
+        // Some file systems of the network do not tell. That is no reason to say nothing of the backups.
+        free_bytes: free_bytes(&catalog.root).ok(),
+        limits: Thresholds { running: settings.status_running_hours, age: settings.status_age_hours },
+        now: context.now(),
+    }))
 }
 
-/// The worst thing there is to say. A run that is going on does not hide that the last backup is old.
-fn judge(
-    catalog: &Catalog,
-    lock: &LockState,
-    limits: Thresholds,
-    now: DateTime<FixedOffset>,
-) -> StatusReport {
-    let last = last_backup(catalog, now);
-    let verdicts = [from_last(last.as_ref(), limits), from_lock(lock, limits, now), from_sets(catalog)];
-    let worst =
-        verdicts.into_iter().flatten().reduce(|worst, next| if next.0 > worst.0 { next } else { worst });
-    let (level, message) = worst.unwrap_or((Level::Critical, "No backup found".to_owned()));
-    StatusReport { level, message, last }
+/// The worst thing there is to say, and all the others. A run that is going on does not hide that the last
+/// backup is old.
+fn judge(facts: Facts<'_>) -> StatusReport {
+    let space = Space::of(facts.catalog);
+    let values = values(facts, space);
+    let last = check_last(facts, &values.last);
+    let store = check(Check::STORE, Level::Ok, format!("{} can be read", facts.catalog.root.display()));
+    let others =
+        [check_running(facts, &values.running), check_chain(facts), check_space(facts, space), Some(store)];
+    let others = others.into_iter().flatten();
+    let checks = match last {
+        Some(last) => std::iter::once(last).chain(others).collect(),
+        // Of what is equally bad the first is told, and why there is no backup says more than that there is none.
+        None => others.chain(std::iter::once(no_backup())).collect(),
+    };
+    StatusReport::of(checks, values)
 }
 
-fn last_backup(catalog: &Catalog, now: DateTime<FixedOffset>) -> Option<LastBackup> {
-    let last = catalog.newest()?;
-    let ended: Moment = last.ended.unwrap_or(last.started);
-    Some(LastBackup { id: last.id(), kind: last.kind, age_seconds: ended.seconds_until(now) })
-}
-
-fn from_last(last: Option<&LastBackup>, limits: Thresholds) -> Option<(Level, String)> {
-    let last = last?;
-    let name = format!("{} from {}", last.kind, last.id);
-    if last.age_seconds > hours(limits.age) {
-        let age = last.age_seconds / 3600;
-        return Some((
-            Level::Warn,
-            format!("Last backup {name} is {age} hours old, more than {}", limits.age),
-        ));
+fn values(facts: Facts<'_>, space: Option<Space>) -> StatusValues {
+    let Facts { catalog, limits, now, .. } = facts;
+    let good = || catalog.records().filter(|record| record.is_complete());
+    let full = good().filter(|record| record.kind == BackupKind::Full).max_by_key(|record| record.id());
+    let incrementals = catalog.sets.last().map(|set| set.incrementals.iter());
+    let incrementals = incrementals.map(|records| records.filter(|record| record.is_complete()).count());
+    StatusValues {
+        last: catalog.newest().map(|last| last_backup(last, now)).unwrap_or_default(),
+        last_full: full.map(|full| last_full(full, now)).unwrap_or_default(),
+        sets: Some(count(catalog.sets.len())),
+        backups: Some(count(good().count())),
+        incrementals_since_full: incrementals.map(count),
+        oldest_restorable_unix: oldest_restorable(catalog).map(|record| unix(end_of(record), now)),
+        running: running(facts.lock, now),
+        free_bytes: facts.free_bytes,
+        needed_bytes: space.map(|space| space.needed),
+        limits: Limits {
+            age_seconds: Some(hours(limits.age)),
+            running_seconds: Some(hours(limits.running)),
+            free_warn_bytes: space.map(Space::warn_below),
+            free_critical_bytes: space.map(|space| space.next),
+        },
     }
-    Some((Level::Ok, format!("Last backup {name}")))
 }
 
-fn from_lock(lock: &LockState, limits: Thresholds, now: DateTime<FixedOffset>) -> Option<(Level, String)> {
-    match lock {
+fn last_backup(last: &BackupRecord, now: DateTime<FixedOffset>) -> LastBackup {
+    LastBackup {
+        id: Some(last.id()),
+        kind: Some(last.kind),
+        ended_unix: Some(unix(end_of(last), now)),
+        age_seconds: Some(end_of(last).seconds_until(now)),
+        duration_seconds: last.duration_seconds(),
+        stored_bytes: last.sizes.map(|sizes| sizes.stored_bytes),
+        stream_bytes: last.sizes.map(|sizes| sizes.stream_bytes),
+    }
+}
+
+fn last_full(full: &BackupRecord, now: DateTime<FixedOffset>) -> LastFull {
+    let end = end_of(full);
+    LastFull {
+        id: Some(full.id()),
+        ended_unix: Some(unix(end, now)),
+        age_seconds: Some(end.seconds_until(now)),
+    }
+}
+
+fn running(lock: Option<&LockState>, now: DateTime<FixedOffset>) -> Running {
+    let since = match lock {
+        Some(LockState::Held(Some(run))) => Some(Moment::Local(run.backup.local_time()).seconds_until(now)),
+        _ => None,
+    };
+    Running { now: lock.map(|lock| matches!(lock, LockState::Held(_))), seconds: since }
+}
+
+fn end_of(record: &BackupRecord) -> Moment {
+    record.ended.unwrap_or(record.started)
+}
+
+/// A local time is taken to be in the zone of now, as its age is.
+fn unix(moment: Moment, now: DateTime<FixedOffset>) -> i64 {
+    now.timestamp() - moment.seconds_until(now)
+}
+
+/// The oldest backup that has all it builds on, in forms that can be read.
+fn oldest_restorable(catalog: &Catalog) -> Option<&BackupRecord> {
+    catalog.sets.iter().find_map(|set| {
+        set.members().find(|member| {
+            set.chain(member.id()).is_ok_and(|chain| chain.iter().all(|link| link.archive.is_some()))
+        })
+    })
+}
+
+/// What the next backup may need. Nobody knows whether it will be a full or an incremental one, so both are
+/// estimated by those before: a full by the newest full, an incremental by the largest of the last few.
+/// WARN: there is less room than 1.2 times the larger of both, so a full may not fit. CRITICAL: there is less
+/// than what the likelier next one needs, which is an incremental where there are any. The old backups are
+/// still there while the new one is made, so what pruning will free does not count. What has no known size
+/// (backups by the original) is left out; without any nothing is said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Space {
+    /// What the likelier next backup takes.
+    next: u64,
+    /// What the larger kind takes.
+    needed: u64,
+}
+
+impl Space {
+    fn of(catalog: &Catalog) -> Option<Self> {
+        let stored = |record: &BackupRecord| record.sizes.map(|sizes| sizes.stored_bytes);
+        let chain = catalog.newest_restorable()?;
+        let full = chain.first().and_then(|full| stored(full));
+        let incrementals = catalog
+            .records()
+            .rev()
+            .filter(|record| record.kind == BackupKind::Incremental && record.is_complete());
+        let incremental = incrementals.take(INCREMENTALS_LOOKED_AT).filter_map(stored).max();
+        Some(Space { next: incremental.or(full)?, needed: full.max(incremental)? })
+    }
+
+    fn warn_below(self) -> u64 {
+        self.needed.saturating_add(self.needed / 5)
+    }
+}
+
+fn check(name: &'static str, level: Level, message: String) -> Check {
+    Check { name, level, message }
+}
+
+fn check_last(facts: Facts<'_>, last: &LastBackup) -> Option<Check> {
+    let name = format!("{} from {}", last.kind?, last.id?);
+    let (age, limit) = (last.age_seconds?, facts.limits.age);
+    Some(if age > hours(limit) {
+        let text = format!("Last backup {name} is {} hours old, more than {limit}", age / 3600);
+        check(Check::LAST_BACKUP, Level::Warn, text)
+    } else {
+        check(Check::LAST_BACKUP, Level::Ok, format!("Last backup {name}"))
+    })
+}
+
+fn no_backup() -> Check {
+    check(Check::LAST_BACKUP, Level::Critical, "No backup found".to_owned())
+}
+
+fn check_running(facts: Facts<'_>, running: &Running) -> Option<Check> {
+    let (level, text) = match facts.lock? {
+        LockState::Free => (Level::Ok, "No backup is running".to_owned()),
+        LockState::Held(None) => (Level::Ok, "A run is going on".to_owned()),
         LockState::Held(Some(run)) => {
-            let running = Moment::Local(run.backup.local_time()).seconds_until(now);
-            let text =
-                format!("Backup {} {} has been running for {} hours", run.kind, run.backup, running / 3600);
-            (running > hours(limits.running)).then_some((Level::Warn, text))
+            let seconds = running.seconds.unwrap_or_default();
+            let level = if seconds > hours(facts.limits.running) { Level::Warn } else { Level::Ok };
+            let hours = seconds / 3600;
+            (level, format!("Backup {} {} has been running for {hours} hours", run.kind, run.backup))
         }
         LockState::Stale(run) => {
             let text =
                 format!("Backup {} {} by process {} ended without finishing", run.kind, run.backup, run.pid);
-            Some((Level::Critical, text))
+            (Level::Critical, text)
         }
-        LockState::Held(None) | LockState::Free => None,
-    }
+    };
+    Some(check(Check::RUNNING, level, text))
 }
 
 /// The newest set counts: an older one that is broken is shown by `list`.
-fn from_sets(catalog: &Catalog) -> Option<(Level, String)> {
-    let newest = catalog.sets.last()?;
+fn check_chain(facts: Facts<'_>) -> Option<Check> {
+    let newest = facts.catalog.sets.last()?;
     let broken = newest.members().rev().find_map(|member| newest.chain(member.id()).err());
-    broken.map(|error| (Level::Critical, format!("Set {} is broken: {error}", newest.id)))
+    Some(match broken {
+        Some(error) => check(Check::CHAIN, Level::Critical, format!("Set {} is broken: {error}", newest.id)),
+        None => check(Check::CHAIN, Level::Ok, format!("Set {} is whole", newest.id)),
+    })
+}
+
+/// While a run is going on, what it has written so far is missing already, so nothing is said.
+fn check_space(facts: Facts<'_>, space: Option<Space>) -> Option<Check> {
+    if matches!(facts.lock, Some(LockState::Held(_))) {
+        return None;
+    }
+    let (free, space) = (facts.free_bytes?, space?);
+    let (level, text) = if free < space.next {
+        (
+            Level::Critical,
+            format!("{} are free, the next backup needs about {}", size(free), size(space.next)),
+        )
+    } else if free < space.warn_below() {
+        (Level::Warn, format!("{} are free, a full backup needs about {}", size(free), size(space.needed)))
+    } else {
+        (Level::Ok, format!("{} are free", size(free)))
+    };
+    Some(check(Check::SPACE, level, text))
+}
+
+/// Bytes in the unit that people think of them in.
+fn size(bytes: u64) -> String {
+    const UNITS: [(&str, u32); 4] = [("TiB", 40), ("GiB", 30), ("MiB", 20), ("KiB", 10)];
+    let unit = UNITS.into_iter().find(|(_, shift)| bytes >> shift > 0);
+    unit.map_or_else(
+        || format!("{bytes} bytes"),
+        |(unit, shift)| {
+            let tenths = (u128::from(bytes) * 10) >> shift;
+            format!("{}.{} {unit}", tenths / 10, tenths % 10)
+        },
+    )
+}
+
+fn count(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
 }
 
 fn hours(count: u64) -> i64 {
     i64::try_from(count.saturating_mul(3600)).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests;
