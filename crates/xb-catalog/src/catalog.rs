@@ -1,27 +1,38 @@
 //! The picture of a store at one moment. Made by looking, changed by nobody.
 
-use std::collections::BTreeMap;
-use std::fs;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use xb_core::{BackupId, BinlogName};
 use xb_pipeline::fs::FsError;
 
-use crate::layout::{DIRECTORIES, PARTIAL_SUFFIX, Place};
-use crate::read::read_record;
+use crate::layout::{Place, Shelf};
+use crate::pins::Pin;
 use crate::record::BackupRecord;
+use crate::scan;
 use crate::set::{BackupSet, ChainError};
 
-/// What an interrupted run left, or a running one is making.
+/// What an interrupted run left, or a running one is making or removing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Partial {
-    /// Which backup it was to be.
+    /// Which backup it was to be. Below a shelf, the whole of a set under the name of its newest member.
     #[serde(flatten)]
     pub place: Place,
+    /// On which shelf.
+    pub shelf: Shelf,
     /// Its directory.
     pub directory: PathBuf,
+}
+
+/// A set on a shelf that is not the current one.
+#[derive(Clone, Debug, Serialize)]
+pub struct ShelvedSet {
+    /// The name of its directory: that of its newest member when it was moved.
+    pub name: BackupId,
+    /// Its directory, which holds `full` and `incr`.
+    pub directory: PathBuf,
+    /// The set.
+    pub set: BackupSet,
 }
 
 /// What is in a store.
@@ -29,14 +40,18 @@ pub struct Partial {
 pub struct Catalog {
     /// The store.
     pub root: PathBuf,
-    /// Every set, oldest first.
+    /// Every current set, oldest first.
     pub sets: Vec<BackupSet>,
-    /// Half-written backups.
+    /// Half-written backups, and what was being moved or removed, on all shelves.
     pub partials: Vec<Partial>,
-    /// Names below `weekly`, oldest first.
-    pub weekly: Vec<String>,
-    /// Names below `monthly`, oldest first.
-    pub monthly: Vec<String>,
+    /// Sets on the weekly shelf, oldest first.
+    pub weekly: Vec<ShelvedSet>,
+    /// Sets on the monthly shelf, oldest first.
+    pub monthly: Vec<ShelvedSet>,
+    /// Sets on the yearly shelf, oldest first.
+    pub yearly: Vec<ShelvedSet>,
+    /// Backups that are to stay, oldest first; also such that are not there.
+    pub pins: Vec<Pin>,
     /// Archived binary logs, in order.
     pub binlogs: Vec<BinlogName>,
     /// What is not ours. Left alone.
@@ -49,40 +64,67 @@ impl Catalog {
     /// # Errors
     /// [`FsError`] when a directory cannot be read. A backup that cannot be read is an entry that says so.
     pub fn scan(root: &Path) -> Result<Self, FsError> {
-        fs::metadata(root).map_err(FsError::on("open the store", root))?;
-        let mut scan =
-            Scan { catalog: Catalog { root: root.to_owned(), ..Catalog::default() }, sets: BTreeMap::new() };
-        scan.fulls()?;
-        scan.incrementals()?;
-        scan.others()?;
-        Ok(scan.finish())
+        scan::scan(root)
     }
 
-    /// Every backup, oldest set first, the full one of each first.
+    /// The sets on a shelf, oldest first; none for [`Shelf::Current`], whose sets are [`Catalog::sets`].
+    #[must_use]
+    pub fn shelved(&self, shelf: Shelf) -> &[ShelvedSet] {
+        match shelf {
+            Shelf::Current => &[],
+            Shelf::Weekly => &self.weekly,
+            Shelf::Monthly => &self.monthly,
+            Shelf::Yearly => &self.yearly,
+        }
+    }
+
+    /// The set in the directory `name` of a shelf; among the current ones the set of that name.
+    #[must_use]
+    pub fn set_at(&self, shelf: Shelf, name: BackupId) -> Option<&BackupSet> {
+        match shelf {
+            Shelf::Current => self.sets.iter().find(|set| set.id == name),
+            shelf => {
+                self.shelved(shelf).iter().find(|shelved| shelved.name == name).map(|shelved| &shelved.set)
+            }
+        }
+    }
+
+    /// Every set with its shelf: the current ones, then those on the shelves. A set that stands in two places,
+    /// as after a crash while it was moved, comes twice.
+    pub fn all_sets(&self) -> impl DoubleEndedIterator<Item = (Shelf, &BackupSet)> {
+        let shelved = |shelf: Shelf| self.shelved(shelf).iter().map(move |shelved| (shelf, &shelved.set));
+        let current = self.sets.iter().map(|set| (Shelf::Current, set));
+        current.chain(Shelf::KEPT.into_iter().flat_map(shelved))
+    }
+
+    /// Every backup: the current sets, then those on the shelves, each oldest first, its full one first.
     pub fn records(&self) -> impl DoubleEndedIterator<Item = &BackupRecord> {
-        self.sets.iter().flat_map(BackupSet::members)
+        self.all_sets().flat_map(|(_, set)| set.members())
     }
 
     /// The newest backup that counts, with or without a chain that does.
     #[must_use]
     pub fn newest(&self) -> Option<&BackupRecord> {
-        self.records().filter(|record| record.is_complete()).max_by_key(|record| record.id())
+        // Of two copies the current one, so the first of equals.
+        self.records().rev().filter(|record| record.is_complete()).max_by_key(|record| record.id())
     }
 
-    /// The greatest name in the store, whole or not: the next backup's must be greater.
+    /// The greatest name in the store, whole or not, on whatever shelf: the next backup's must be greater.
     #[must_use]
     pub fn newest_name(&self) -> Option<BackupId> {
         let whole = self.records().map(BackupRecord::id);
-        whole.chain(self.partials.iter().map(|partial| partial.place.id)).max()
+        let shelved =
+            Shelf::KEPT.into_iter().flat_map(|shelf| self.shelved(shelf)).map(|shelved| shelved.name);
+        whole.chain(shelved).chain(self.partials.iter().map(|partial| partial.place.id)).max()
     }
 
-    /// What a restore of `target` needs, full backup first; without a target, of the newest that has all.
+    /// What a restore of `target` needs, full backup first, all from one shelf: of the current sets, else of the
+    /// first shelf where nothing is missing.
     ///
     /// # Errors
-    /// [`ChainError`], also when the store holds nothing that can be restored.
+    /// [`ChainError`] of the first copy there is, when none can be restored.
     pub fn chain(&self, target: BackupId) -> Result<Vec<&BackupRecord>, ChainError> {
-        let set = self.sets.iter().find(|set| set.members().any(|member| member.id() == target));
-        set.ok_or(ChainError::NoSuchBackup { target })?.chain(target)
+        chain_in(self.all_sets().map(|(_, set)| set), target)
     }
 
     /// The newest backup after `chosen`, which was passed over, with the reason why it cannot be restored.
@@ -92,116 +134,54 @@ impl Catalog {
         self.chain(newest).err()
     }
 
-    /// The chain of the newest backup that can be restored.
+    /// The chain of the newest backup, by name and over all shelves, that can be restored.
     #[must_use]
     pub fn newest_restorable(&self) -> Option<Vec<&BackupRecord>> {
+        newest_chain(self.all_sets().map(|(_, set)| set))
+    }
+
+    /// The chain that the next incremental continues: of current sets only, because a set on a shelf is closed.
+    #[must_use]
+    pub fn newest_base(&self) -> Option<Vec<&BackupRecord>> {
         self.sets.iter().rev().find_map(BackupSet::newest_restorable)
     }
+
+    /// The newest current backup after the base `chosen`, with the reason why it cannot be one.
+    #[must_use]
+    pub fn passed_over_as_base(&self, chosen: BackupId) -> Option<ChainError> {
+        let members = self.sets.iter().flat_map(BackupSet::members);
+        let newest = members.map(BackupRecord::id).filter(|id| *id > chosen).max()?;
+        chain_in(self.sets.iter(), newest).err()
+    }
 }
 
-struct Scan {
-    catalog: Catalog,
-    sets: BTreeMap<BackupId, BackupSet>,
-}
-
-impl Scan {
-    fn fulls(&mut self) -> Result<(), FsError> {
-        for (name, path) in list(&self.catalog.root.join("full"))? {
-            match entry(&name, None) {
-                Some(Entry::Whole(place)) => {
-                    let record = read_record(place, &path);
-                    self.set(place.set).full = Some(record);
-                }
-                Some(Entry::Partial(place)) => self.partial(place, path),
-                None => self.catalog.strays.push(path),
-            }
+fn chain_in<'a>(
+    sets: impl Iterator<Item = &'a BackupSet>,
+    target: BackupId,
+) -> Result<Vec<&'a BackupRecord>, ChainError> {
+    let mut first_error = None;
+    for set in sets.filter(|set| set.members().any(|member| member.id() == target)) {
+        match set.chain(target) {
+            Ok(chain) => return Ok(chain),
+            Err(error) => first_error = first_error.or(Some(error)),
         }
-        Ok(())
     }
+    Err(first_error.unwrap_or(ChainError::NoSuchBackup { target }))
+}
 
-    fn incrementals(&mut self) -> Result<(), FsError> {
-        for (set_name, set_path) in list(&self.catalog.root.join("incr"))? {
-            let Ok(set) = set_name.parse::<BackupId>() else {
-                self.catalog.strays.push(set_path);
-                continue;
-            };
-            for (name, path) in list(&set_path)? {
-                match entry(&name, Some(set)) {
-                    Some(Entry::Whole(place)) => {
-                        let record = read_record(place, &path);
-                        self.set(set).incrementals.push(record);
-                    }
-                    Some(Entry::Partial(place)) => self.partial(place, path),
-                    None => self.catalog.strays.push(path),
-                }
-            }
+/// Sets that cannot hold anything newer than what was found are not looked into.
+fn newest_chain<'a>(sets: impl DoubleEndedIterator<Item = &'a BackupSet>) -> Option<Vec<&'a BackupRecord>> {
+    let name = |chain: &Vec<&BackupRecord>| chain.last().map(|record| record.id());
+    let mut newest: Option<Vec<&BackupRecord>> = None;
+    // From the shelves to the current sets, so that of two copies the current one is taken.
+    for set in sets.rev() {
+        if newest.as_ref().and_then(name).is_some_and(|newest| set.newest_member() < newest) {
+            continue;
         }
-        Ok(())
-    }
-
-    fn others(&mut self) -> Result<(), FsError> {
-        let root = self.catalog.root.clone();
-        let names = |directory: &str| -> Result<Vec<String>, FsError> {
-            let entries = list(&root.join(directory))?.into_iter();
-            Ok(entries.map(|(name, _)| name).filter(|name| name.parse::<BackupId>().is_ok()).collect())
-        };
-        self.catalog.weekly = names("weekly")?;
-        self.catalog.monthly = names("monthly")?;
-        let binlogs = list(&root.join("binlogs"))?.into_iter();
-        self.catalog.binlogs = binlogs.filter_map(|(name, _)| name.parse().ok()).collect();
-        self.catalog.binlogs.sort_by(|a, b| (a.prefix(), a.number()).cmp(&(b.prefix(), b.number())));
-        let ours = |name: &str| {
-            DIRECTORIES.contains(&name) || name.starts_with(".pyxbackup") || name.starts_with("pyxbackup")
-        };
-        let strays = list(&root)?.into_iter().filter(|(name, _)| !ours(name)).map(|(_, path)| path);
-        self.catalog.strays.extend(strays);
-        Ok(())
-    }
-
-    fn set(&mut self, id: BackupId) -> &mut BackupSet {
-        self.sets.entry(id).or_insert_with(|| BackupSet { id, full: None, incrementals: Vec::new() })
-    }
-
-    fn partial(&mut self, place: Place, directory: PathBuf) {
-        self.catalog.partials.push(Partial { place, directory });
-    }
-
-    fn finish(mut self) -> Catalog {
-        self.sets.values_mut().for_each(|set| set.incrementals.sort_by_key(BackupRecord::id));
-        self.catalog.sets = self.sets.into_values().collect();
-        self.catalog
-    }
-}
-
-enum Entry {
-    Whole(Place),
-    Partial(Place),
-}
-
-fn entry(name: &str, set: Option<BackupId>) -> Option<Entry> {
-    let place = |id: BackupId| Place { set: set.unwrap_or(id), id };
-    match name.strip_suffix(PARTIAL_SUFFIX) {
-        Some(name) => name.parse().ok().map(|id| Entry::Partial(place(id))),
-        None => name.parse().ok().map(|id| Entry::Whole(place(id))),
-    }
-}
-
-/// Names and paths in a directory, sorted; nothing when it is not there. Names that are not UTF-8 are shown
-/// with replacement characters and so never taken for ours.
-fn list(directory: &Path) -> Result<Vec<(String, PathBuf)>, FsError> {
-    let entries = match fs::read_dir(directory) {
-        Ok(entries) => entries,
-        // A file of the name of a directory is a stray of whoever listed the directory above.
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-            return Ok(Vec::new());
+        let found = set.newest_restorable();
+        if found.as_ref().and_then(name) >= newest.as_ref().and_then(name) {
+            newest = found.or(newest);
         }
-        Err(error) => return Err(FsError::on("read directory", directory)(error)),
-    };
-    let named = |entry: std::io::Result<fs::DirEntry>| {
-        let entry = entry.map_err(FsError::on("read directory", directory))?;
-        Ok((entry.file_name().to_string_lossy().into_owned(), entry.path()))
-    };
-    let mut names = entries.map(named).collect::<Result<Vec<_>, FsError>>()?;
-    names.sort();
-    Ok(names)
+    }
+    newest
 }

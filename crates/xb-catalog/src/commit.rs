@@ -96,12 +96,18 @@ impl Drop for Draft {
         if self.open {
             // A failure leaves a partial, which the next run removes.
             let _ = remove_tree(&self.directory());
-            // Only ever goes when it is empty: a set without incrementals has no directory.
-            let parent = self.root.join(self.place.parent());
-            if parent.parent() == Some(&self.root.join("incr")) {
-                let _ = std::fs::remove_dir(parent);
-            }
+            remove_empty_set(&self.directory());
         }
+    }
+}
+
+/// Removes the directory of incrementals that `member` stood in, if it is empty now: a set without incrementals
+/// has none.
+fn remove_empty_set(member: &Path) {
+    let set = member.parent().filter(|set| set.parent().is_some_and(|above| above.ends_with("incr")));
+    if let Some(set) = set {
+        // Only ever goes when it is empty.
+        let _ = std::fs::remove_dir(set);
     }
 }
 
@@ -110,5 +116,9 @@ impl Drop for Draft {
 /// # Errors
 /// [`FsError`].
 pub fn remove_partials(partials: &[Partial]) -> Result<(), FsError> {
-    partials.iter().try_for_each(|partial| remove_tree(&partial.directory))
+    for partial in partials {
+        remove_tree(&partial.directory)?;
+        remove_empty_set(&partial.directory);
+    }
+    Ok(())
 }

@@ -3,11 +3,14 @@
 //! ```text
 //! full/<name>/                 a full backup
 //! incr/<full>/<name>/          an incremental of that set
-//! weekly/<name>/ monthly/<name>/   copies of sets, named after their newest member
+//! weekly/<name>/ monthly/<name>/   sets that retention moved there, named after their newest member
 //! binlogs/                     binary logs
 //! ```
 //!
-//! Ours beside it: `<name>.partial/` while a backup is being made, and the lock.
+//! Ours beside it: `yearly/<name>/`, made when there is something for it, `<name>.partial/` while something is
+//! being made or removed, the pins, and the lock. What stands below `weekly/<name>` and the like is laid out as
+//! a small store: `full/<set>/` and `incr/<set>/<id>/`. The original tool puts the files of the full backup into
+//! `full/` itself and the incrementals into `incr/<id>/`; that is read as well.
 
 use std::path::{Path, PathBuf};
 
@@ -17,6 +20,48 @@ use xb_core::{BackupId, BackupKind};
 pub const DIRECTORIES: [&str; 5] = ["full", "incr", "weekly", "monthly", "binlogs"];
 /// Behind the name of a backup that is being made.
 pub const PARTIAL_SUFFIX: &str = ".partial";
+
+/// Where a set stands: among the current ones, or on one of the shelves to which retention moves sets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Shelf {
+    /// `full` and `incr`: where backups are made, and the only place where an incremental finds its base.
+    Current,
+    /// `weekly`.
+    Weekly,
+    /// `monthly`.
+    Monthly,
+    /// `yearly`: unknown to the original, so there only when something is in it.
+    Yearly,
+}
+
+impl Shelf {
+    /// All but the current one, the one with the youngest sets first.
+    pub const KEPT: [Shelf; 3] = [Shelf::Weekly, Shelf::Monthly, Shelf::Yearly];
+
+    /// The word for it; that of a shelf that is not [`Shelf::Current`] is also the name of its directory.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Shelf::Current => "current",
+            Shelf::Weekly => "weekly",
+            Shelf::Monthly => "monthly",
+            Shelf::Yearly => "yearly",
+        }
+    }
+
+    /// The name of its directory within the store; none for [`Shelf::Current`], which is the store itself.
+    #[must_use]
+    pub fn directory(self) -> Option<&'static str> {
+        (self != Shelf::Current).then(|| self.word())
+    }
+}
+
+impl std::fmt::Display for Shelf {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.word())
+    }
+}
 
 /// Which backup: enough to know where it stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]

@@ -1,18 +1,32 @@
-//! Backup sets and chains on disk: what is there, what is whole, what builds on what, and how a backup comes
-//! to exist (docs/INVARIANTS.md).
+//! Backup sets and chains on disk: what is there, what is whole, what builds on what, how a backup comes
+//! to exist, and how it goes (docs/INVARIANTS.md).
 
 pub mod layout;
 pub mod manifest;
+pub mod pins;
 pub mod plan;
+pub mod remove;
+pub mod shelve;
 
 mod catalog;
 mod commit;
+mod directory;
+mod json;
+mod lean;
+mod name;
+mod original;
 mod read;
 mod record;
+mod scan;
 mod set;
 
-pub use catalog::{Catalog, Partial};
+#[cfg(test)]
+mod sample;
+
+pub use catalog::{Catalog, Partial, ShelvedSet};
 pub use commit::{BACKUP_META_NAME, CommitError, Draft, prepare_store, remove_partials};
+pub use layout::Shelf;
+pub use pins::Pin;
 pub use read::{read_manifest, read_objects};
 pub use record::{BackupRecord, BackupState, Moment, Origin};
 pub use set::{BackupSet, ChainError};

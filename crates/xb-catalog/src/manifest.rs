@@ -235,9 +235,8 @@ impl Manifest {
             return Err(ManifestError::Format { found: head.format });
         }
         let manifest: Manifest = serde_json::from_slice(text)?;
-        let is_inside = |path: &Path| path.components().all(|part| matches!(part, Component::Normal(_)));
         let mut paths = manifest.objects.iter().chain(&manifest.beside).map(|object| &object.path);
-        match paths.find(|path| path.as_os_str().is_empty() || !is_inside(path)) {
+        match paths.find(|path| !is_inside(path)) {
             Some(path) => Err(ManifestError::Path { path: path.clone() }),
             None => Ok(manifest),
         }
@@ -252,6 +251,11 @@ impl Manifest {
         text.push(b'\n');
         Ok(text)
     }
+}
+
+/// Whether a path in a manifest is one of a file within the backup.
+pub(crate) fn is_inside(path: &Path) -> bool {
+    !path.as_os_str().is_empty() && path.components().all(|part| matches!(part, Component::Normal(_)))
 }
 
 #[cfg(test)]

@@ -2,49 +2,116 @@
 
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use xb_core::BackupKind;
+use serde::Deserialize;
 use xb_formats::archive::Archive;
-use xb_formats::meta::backup_meta::{BackupMeta, FILE_NAMES};
-use xb_formats::meta::binlog_info::BinlogInfo;
-use xb_formats::meta::checkpoints::{BackupType, Checkpoints};
-use xb_formats::meta::names::MetaKind;
-
 use xb_pipeline::ObjectReceipt;
 
+use crate::directory::Directory;
 use crate::layout::Place;
-use crate::manifest::{BinlogPoint, MANIFEST_NAME, Manifest};
+use crate::lean::{Facts, Shared, facts};
+use crate::manifest::{MANIFEST_FORMAT, MANIFEST_NAME, Manifest, ManifestError, is_inside};
+use crate::name::push_name;
+use crate::original::original;
 use crate::record::{BackupRecord, BackupState, Moment, Origin};
 
-/// So many files of a backup are looked for when a store is listed: an archive has one, a directory may have
-/// a hundred thousand. A restore looks at all of them.
-const OBJECTS_LOOKED_AT: usize = 64;
 /// Metadata larger than this is not what it claims to be: a manifest has about 150 bytes a file.
-const META_LIMIT: u64 = 1024 * 1024 * 1024;
+const META_LIMIT: u32 = 1024 * 1024 * 1024;
 
-/// The entry at `path`. Whatever is wrong with it is part of the answer.
-pub(crate) fn read_record(place: Place, path: &Path) -> BackupRecord {
-    match read_small(&path.join(MANIFEST_NAME)) {
-        Ok(Some(text)) => match Manifest::parse(&text) {
-            Ok(manifest) => native(place, path, manifest),
-            Err(error) => broken(place, path, Origin::Native, error.to_string()),
-        },
-        Ok(None) => original(place, path),
-        Err(error) => broken(place, path, Origin::Native, format!("cannot read {MANIFEST_NAME}: {error}")),
+/// Reads entries one after the other, with what need not be made anew for each.
+#[derive(Default)]
+pub(crate) struct Reader {
+    text: Vec<u8>,
+    name: String,
+    path: String,
+    shared: Shared,
+}
+
+impl Reader {
+    /// The entry `place` in `parent`, where it has its own name. Whatever is wrong with it is part of the answer.
+    pub(crate) fn entry(&mut self, parent: &Directory, place: Place) -> BackupRecord {
+        let mut name = std::mem::take(&mut self.name);
+        name.clear();
+        push_name(&mut name, place.id);
+        let record = self.read(parent, Some(&name), place, parent.path().join(&name));
+        self.name = name;
+        record
+    }
+
+    /// The backup `place` whose files stand in `directory` itself.
+    pub(crate) fn directory(&mut self, directory: &Directory, place: Place) -> BackupRecord {
+        self.read(directory, None, place, directory.path().to_owned())
+    }
+
+    fn read(&mut self, at: &Directory, below: Option<&str>, place: Place, path: PathBuf) -> BackupRecord {
+        self.go_to(below, MANIFEST_NAME);
+        let length = match at.read(&self.path, &mut self.text, META_LIMIT as usize) {
+            Ok(Some(length)) => length,
+            Ok(None) => return original(place, &path),
+            Err(error) => return unreadable(place, &path, &error),
+        };
+        let facts = match facts(&self.text[..length], &mut self.shared) {
+            Some(facts) => facts,
+            None => match slowly(&path) {
+                Ok(Ok(manifest)) => manifest.into(),
+                Ok(Err(error)) => return broken(place, &path, Origin::Native, error.to_string()),
+                Err(error) => return unreadable(place, &path, &error),
+            },
+        };
+        let state =
+            self.check(at, below, place, &facts).map_or_else(BackupState::Broken, |()| BackupState::Complete);
+        native(place, path, facts, state)
+    }
+
+    fn go_to(&mut self, below: Option<&str>, file: &str) {
+        self.path.clear();
+        if let Some(below) = below {
+            self.path.push_str(below);
+            self.path.push('/');
+        }
+        self.path.push_str(file);
+    }
+
+    fn check(
+        &mut self,
+        at: &Directory,
+        below: Option<&str>,
+        place: Place,
+        facts: &Facts,
+    ) -> Result<(), String> {
+        if (facts.id, facts.set) != (place.id, place.set) {
+            let (id, set) = (facts.id, facts.set);
+            return Err(format!("its manifest is that of {id} of set {set}: the directory was moved"));
+        }
+        for (name, had) in &facts.objects {
+            self.go_to(below, name);
+            let has = at.length(&self.path).map_err(|error| format!("{name} is missing: {error}"))?;
+            if has != *had {
+                return Err(format!("{name} has {has} bytes, the manifest says {had}"));
+            }
+        }
+        Ok(())
     }
 }
 
-fn read_small(path: &Path) -> io::Result<Option<Vec<u8>>> {
+/// A manifest that could not be read the fast way.
+fn slowly(path: &Path) -> io::Result<Result<Manifest, ManifestError>> {
+    let text = read_small(&path.join(MANIFEST_NAME))?;
+    Ok(Manifest::parse(&text.unwrap_or_default()))
+}
+
+pub(crate) fn read_small(path: &Path) -> io::Result<Option<Vec<u8>>> {
     match fs::metadata(path) {
-        Ok(meta) if meta.len() > META_LIMIT => Err(io::Error::other("it is too large")),
+        Ok(meta) if meta.len() > u64::from(META_LIMIT) => Err(io::Error::other("it is too large")),
         Ok(_) => fs::read(path).map(Some),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
 }
 
-fn unknown(place: Place, path: &Path, origin: Origin, state: BackupState) -> BackupRecord {
+/// An entry of which nothing is known but where it stands.
+pub(crate) fn unknown(place: Place, path: &Path, origin: Origin, state: BackupState) -> BackupRecord {
     BackupRecord {
         place,
         kind: place.kind(),
@@ -66,52 +133,36 @@ fn unknown(place: Place, path: &Path, origin: Origin, state: BackupState) -> Bac
     }
 }
 
-fn broken(place: Place, path: &Path, origin: Origin, reason: String) -> BackupRecord {
+/// An entry that does not count.
+pub(crate) fn broken(place: Place, path: &Path, origin: Origin, reason: String) -> BackupRecord {
     unknown(place, path, origin, BackupState::Broken(reason))
 }
 
-fn native(place: Place, path: &Path, manifest: Manifest) -> BackupRecord {
-    let is_archive = manifest.archive != Manifest::DIRECTORY;
-    let state =
-        check_native(place, path, &manifest).map_or_else(BackupState::Broken, |()| BackupState::Complete);
+fn unreadable(place: Place, path: &Path, error: &io::Error) -> BackupRecord {
+    broken(place, path, Origin::Native, format!("cannot read {MANIFEST_NAME}: {error}"))
+}
+
+fn native(place: Place, directory: PathBuf, facts: Facts, state: BackupState) -> BackupRecord {
+    let is_archive = facts.archive != Manifest::DIRECTORY;
     BackupRecord {
-        base: manifest.base.map(|base| base.id),
-        lsns: Some(manifest.lsns),
-        started: Moment::Exact(manifest.started),
-        ended: Some(Moment::Exact(manifest.ended)),
-        archive: archive_named(&manifest.archive),
-        sizes: Some(manifest.sizes),
-        binlog: manifest.binlog,
-        replica_of: manifest.replica_of,
-        server: Some(manifest.server),
-        engine_version: Some(manifest.engine.version),
-        engine: Some(manifest.engine),
-        archive_digest: manifest.objects.first().filter(|_| is_archive).map(|object| object.blake3),
-        ..unknown(place, path, Origin::Native, state)
+        place,
+        kind: place.kind(),
+        origin: Origin::Native,
+        state,
+        directory,
+        base: facts.base,
+        lsns: Some(facts.lsns),
+        started: Moment::Exact(facts.started),
+        ended: Some(Moment::Exact(facts.ended)),
+        archive: if is_archive { Archive::of(&facts.archive) } else { Some(Archive::Directory) },
+        sizes: Some(facts.sizes),
+        binlog: facts.binlog,
+        replica_of: facts.replica_of,
+        engine_version: Some(facts.engine.version),
+        server: Some(facts.server),
+        engine: Some(facts.engine),
+        archive_digest: facts.digest.filter(|_| is_archive),
     }
-}
-
-/// The form that a manifest names.
-fn archive_named(name: &str) -> Option<Archive> {
-    if name == Manifest::DIRECTORY { Some(Archive::Directory) } else { Archive::of(name) }
-}
-
-fn check_native(place: Place, path: &Path, manifest: &Manifest) -> Result<(), String> {
-    if (manifest.id, manifest.set) != (place.id, place.set) {
-        return Err(format!(
-            "its manifest is that of {} of set {}: the directory was moved",
-            manifest.id, manifest.set
-        ));
-    }
-    for object in manifest.objects.iter().take(OBJECTS_LOOKED_AT) {
-        let found = fs::metadata(path.join(&object.path));
-        let found = found.map_err(|error| format!("{} is missing: {error}", object.path.display()))?;
-        if found.len() != object.size {
-            let (name, has, had) = (object.path.display(), found.len(), object.size);
-            return Err(format!("{name} has {has} bytes, the manifest says {had}"));
-        }
-    }
-    Ok(())
 }
 
 /// The files of a native backup that hold the server's data, in full. Read anew: a catalog does not keep the
@@ -120,7 +171,7 @@ fn check_native(place: Place, path: &Path, manifest: &Manifest) -> Result<(), St
 /// # Errors
 /// What is wrong with the manifest, in words.
 pub fn read_objects(directory: &Path) -> Result<Vec<ObjectReceipt>, String> {
-    Ok(read_manifest(directory)?.objects)
+    read_files(directory).map(|files| files.objects)
 }
 
 /// The whole manifest of the native backup in a directory.
@@ -133,76 +184,28 @@ pub fn read_manifest(directory: &Path) -> Result<Manifest, String> {
     Manifest::parse(&text).map_err(|error| error.to_string())
 }
 
-/// What the original left: a directory counts for it when checkpoints are there, but those are written
-/// early; here it counts when its end was written down as well, and its data is there.
-fn original(place: Place, path: &Path) -> BackupRecord {
-    match read_original(place, path) {
-        Ok(record) => record,
-        Err(reason) => broken(place, path, Origin::Original, reason),
-    }
+/// The files a manifest names. The rest of it is skipped, as where a store is listed.
+#[derive(Deserialize)]
+pub(crate) struct Files {
+    format: u32,
+    pub(crate) objects: Vec<ObjectReceipt>,
+    pub(crate) beside: Vec<ObjectReceipt>,
 }
 
-fn read_original(place: Place, path: &Path) -> Result<BackupRecord, String> {
-    let checkpoints = read_meta(path, MetaKind::Checkpoints)?;
-    let checkpoints = checkpoints.ok_or("half-written: it has neither a manifest nor checkpoints")?;
-    let checkpoints = Checkpoints::parse(&checkpoints).map_err(|error| error.to_string())?;
-    let meta = FILE_NAMES.iter().find_map(|name| read_text(&path.join(name)).transpose()).transpose()?;
-    let meta = meta.ok_or("half-written: it has no backup.meta, so its run did not end")?;
-    let meta = BackupMeta::parse(&meta).map_err(|error| error.to_string())?;
-    let ended = meta.end_backup.ok_or("half-written: backup.meta tells no end")?;
-    if meta.backup != place.id || meta.kind() != place.kind() {
-        return Err(format!("its backup.meta is that of {} {}", meta.kind(), meta.backup));
-    }
-    check_type(place, &checkpoints)?;
-    let archive = find_archive(path)?;
-    let binlog = read_meta(path, MetaKind::BinlogInfo)?.and_then(|text| BinlogInfo::parse(&text).ok());
-    Ok(BackupRecord {
-        lsns: Some(checkpoints.lsns),
-        ended: Some(Moment::Local(ended)),
-        archive: Some(archive),
-        binlog: binlog.map(|info| BinlogPoint { coord: info.coord, gtid: info.gtid }),
-        engine_version: meta.source_version.and_then(|text| text.parse().ok()),
-        ..unknown(place, path, Origin::Original, BackupState::Complete)
-    })
-}
-
-/// What was prepared for good takes no incremental, and what stands in the wrong place is not what it seems.
-fn check_type(place: Place, checkpoints: &Checkpoints) -> Result<(), String> {
-    let wanted = match place.kind() {
-        BackupKind::Full => BackupType::FullBackuped,
-        BackupKind::Incremental => BackupType::Incremental,
+pub(crate) fn read_files(directory: &Path) -> Result<Files, String> {
+    let text = read_small(&directory.join(MANIFEST_NAME)).map_err(|error| error.to_string())?;
+    let text = text.ok_or_else(|| format!("{MANIFEST_NAME} is missing"))?;
+    let files: Files = match serde_json::from_slice(&text) {
+        Ok(files) => files,
+        // Says which format it has, if that is what is wrong.
+        Err(error) => {
+            return Err(Manifest::parse(&text).map_or_else(|e| e.to_string(), |_| error.to_string()));
+        }
     };
-    let found = checkpoints.backup_type;
-    if found == wanted {
-        Ok(())
-    } else {
-        Err(format!("its checkpoints say {}, not {}", found.as_str(), wanted.as_str()))
+    if files.format > MANIFEST_FORMAT {
+        return Err(ManifestError::Format { found: files.format }.to_string());
     }
-}
-
-/// The archive in a directory of the original; without one the directory itself is the backup.
-fn find_archive(path: &Path) -> Result<Archive, String> {
-    let entries = fs::read_dir(path).map_err(|error| error.to_string())?;
-    let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
-    let archives: Vec<String> =
-        names.filter(|name| name.starts_with("backup.") && name != FILE_NAMES[0]).collect();
-    match archives.as_slice() {
-        [] => Ok(Archive::Directory),
-        [one] => Archive::of(one).ok_or_else(|| format!("{one} is no form of archive that is known")),
-        several => Err(format!("it has more than one archive: {}", several.join(", "))),
-    }
-}
-
-/// The text of a metadata file under either of its names; both with different content is an error.
-pub(crate) fn read_meta(path: &Path, kind: MetaKind) -> Result<Option<String>, String> {
-    let [old, new] = kind.names();
-    match (read_text(&path.join(old))?, read_text(&path.join(new))?) {
-        (Some(a), Some(b)) if a != b => Err(format!("{old} and {new} are both there and differ")),
-        (a, b) => Ok(b.or(a)),
-    }
-}
-
-fn read_text(path: &Path) -> Result<Option<String>, String> {
-    let bytes = read_small(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
-    Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+    let outside = files.objects.iter().chain(&files.beside).find(|file| !is_inside(&file.path));
+    outside.map_or(Ok(()), |file| Err(ManifestError::Path { path: file.path.clone() }.to_string()))?;
+    Ok(files)
 }

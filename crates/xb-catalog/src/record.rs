@@ -1,6 +1,7 @@
 //! One entry of a store, as far as it can be known.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use chrono::{DateTime, FixedOffset, NaiveDateTime};
 use serde::{Serialize, Serializer};
@@ -93,10 +94,10 @@ pub struct BackupRecord {
     pub binlog: Option<BinlogPoint>,
     /// The places of a replica's sources.
     pub replica_of: Vec<SourcePoint>,
-    /// The server.
-    pub server: Option<ServerRecord>,
-    /// The engine.
-    pub engine: Option<EngineRecord>,
+    /// The server. Shared by the backups of a store that say the same.
+    pub server: Option<Arc<ServerRecord>>,
+    /// The engine; shared likewise.
+    pub engine: Option<Arc<EngineRecord>>,
     /// The engine's version as the original wrote it down, where there is no [`EngineRecord`].
     pub engine_version: Option<Version>,
     /// The digest of the archive, for a native backup that has one.

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use comfy_table::Table;
 use serde_json::Value;
-use xb_catalog::{BackupRecord, BackupSet};
+use xb_catalog::{BackupRecord, BackupSet, Shelf};
 use xb_engine::ListReport;
 
 use super::print;
@@ -46,6 +46,14 @@ fn json(report: &ListReport) -> Result<String, CliError> {
     let sets = object.get_mut("sets").and_then(Value::as_array_mut);
     for (set, shown) in report.catalog.sets.iter().zip(sets.into_iter().flatten()) {
         add_restorable(set, shown);
+    }
+    for shelf in Shelf::KEPT {
+        let shown = object.get_mut(shelf.word()).and_then(Value::as_array_mut);
+        for (shelved, shown) in report.catalog.shelved(shelf).iter().zip(shown.into_iter().flatten()) {
+            if let Some(shown) = shown.get_mut("set") {
+                add_restorable(&shelved.set, shown);
+            }
+        }
     }
     render::json(&object)
 }

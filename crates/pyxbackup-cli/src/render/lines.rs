@@ -1,7 +1,7 @@
 //! `list` as the Python tool printed it. Scripts read these lines: what does not count stands on lines that
 //! tool never printed.
 
-use xb_catalog::{BackupRecord, BackupSet};
+use xb_catalog::{BackupRecord, BackupSet, Shelf, ShelvedSet};
 use xb_engine::ListReport;
 
 use super::verdict::{Unfinished, broken};
@@ -13,14 +13,22 @@ pub(crate) fn lines(report: &ListReport) -> String {
     let mut lines: Vec<String> = sets().filter_map(good).collect();
     lines.extend(copies("Weekly", &catalog.weekly));
     lines.extend(copies("Monthly", &catalog.monthly));
+    lines.extend(copies("Yearly", &catalog.yearly));
     if let (Some(first), Some(last)) = (catalog.binlogs.first(), catalog.binlogs.last()) {
         lines.push(format!("# Binary logs from {first} to {last}, {} total", catalog.binlogs.len()));
     }
     lines.extend(sets().flat_map(bad));
+    lines.extend(
+        Shelf::KEPT.into_iter().flat_map(|shelf| catalog.shelved(shelf).iter().rev()).flat_map(bad_on_shelf),
+    );
     lines.extend(catalog.partials.iter().rev().map(|partial| {
         let state = Unfinished::of(partial, report.lock.as_ref());
         let name = name(partial.place.set, partial.place.id);
-        format!("# {}: {} {name}: {}", state.word(), partial.place.kind(), state.reason())
+        let kind = match partial.shelf {
+            Shelf::Current => partial.place.kind().word(),
+            shelf => shelf.word(),
+        };
+        format!("# {}: {kind} {name}: {}", state.word(), state.reason())
     }));
     lines.into_iter().map(|line| line + "\n").collect()
 }
@@ -43,12 +51,18 @@ fn bad(set: &BackupSet) -> Vec<String> {
     set.incrementals.iter().rev().chain(&set.full).filter_map(line).chain(missing).collect()
 }
 
+/// The same of a set on a shelf; one without members says nothing of itself.
+fn bad_on_shelf(shelved: &ShelvedSet) -> Vec<String> {
+    if shelved.set.members().next().is_none() { Vec::new() } else { bad(&shelved.set) }
+}
+
 fn name(set: xb_core::BackupId, id: xb_core::BackupId) -> String {
     if set == id { id.to_string() } else { format!("{set}/{id}") }
 }
 
-fn copies(what: &str, names: &[String]) -> Option<String> {
-    (!names.is_empty()).then(|| format!("# {what} list: {}", list(names.iter().rev().cloned())))
+fn copies(what: &str, sets: &[ShelvedSet]) -> Option<String> {
+    let names = sets.iter().rev().map(|shelved| shelved.name.to_string());
+    (!sets.is_empty()).then(|| format!("# {what} list: {}", list(names)))
 }
 
 /// The way Python writes a list of names.

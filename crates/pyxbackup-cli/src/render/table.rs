@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use comfy_table::{Cell, CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
-use xb_catalog::{BackupRecord, BackupSet, Origin, Partial};
+use xb_catalog::{BackupRecord, BackupSet, Origin, Partial, Shelf};
 use xb_core::{BackupId, BackupKind, Lsn, LsnRange};
 use xb_engine::ListReport;
 
@@ -60,11 +60,33 @@ fn rows(report: &ListReport) -> Vec<Row> {
         let members = set.members().map(|member| (member.id(), of_record(set, member)));
         sets.entry(set.id).or_default().extend(members);
     }
+    let mut left_on_shelves = Vec::new();
     for partial in &report.catalog.partials {
-        let row = of_partial(partial, &Unfinished::of(partial, report.lock.as_ref()));
-        sets.entry(partial.place.set).or_default().insert(partial.place.id, row);
+        let mut row = of_partial(partial, &Unfinished::of(partial, report.lock.as_ref()));
+        if partial.shelf == Shelf::Current {
+            sets.entry(partial.place.set).or_default().insert(partial.place.id, row);
+        } else {
+            partial.shelf.word().clone_into(&mut row[0]);
+            left_on_shelves.push(row);
+        }
     }
-    sets.into_values().rev().flat_map(BTreeMap::into_values).collect()
+    let current = sets.into_values().rev().flat_map(BTreeMap::into_values);
+    let shelves = Shelf::KEPT.into_iter().flat_map(|shelf| {
+        let sets = report.catalog.shelved(shelf).iter().rev();
+        sets.flat_map(move |shelved| on_shelf(shelf, &shelved.set))
+    });
+    current.chain(shelves).chain(left_on_shelves).collect()
+}
+
+/// The rows of a set on a shelf, of which its full backup names the shelf.
+fn on_shelf(shelf: Shelf, set: &BackupSet) -> impl Iterator<Item = Row> + '_ {
+    set.members().map(move |member| {
+        let mut row = of_record(set, member);
+        if member.kind == BackupKind::Full {
+            shelf.word().clone_into(&mut row[0]);
+        }
+        row
+    })
 }
 
 fn of_record(set: &BackupSet, record: &BackupRecord) -> Row {

@@ -58,7 +58,7 @@ pub enum BaseError {
 /// # Errors
 /// [`BaseError`].
 pub fn plan_base(catalog: &Catalog, server: &ServerRecord) -> Result<BasePlan, BaseError> {
-    let chain = catalog.newest_restorable().ok_or(BaseError::NoFull)?;
+    let chain = catalog.newest_base().ok_or(BaseError::NoFull)?;
     let base = chain.last().ok_or(BaseError::NoFull)?;
     let lsns = base.lsns.ok_or(BaseError::NoLsn { base: base.id() })?;
     if let Some(then) = &base.server {
@@ -73,6 +73,6 @@ pub fn plan_base(catalog: &Catalog, server: &ServerRecord) -> Result<BasePlan, B
         base: base.id(),
         lsns,
         same_server: base.server.is_some(),
-        passed_over: catalog.passed_over(base.id()),
+        passed_over: catalog.passed_over_as_base(base.id()),
     })
 }

@@ -3,6 +3,11 @@
 
 mod base;
 mod restore;
+mod retention;
 
 pub use base::{BaseError, BasePlan, plan_base};
 pub use restore::{RestoreError, RestorePlan, plan_restore};
+pub use retention::{
+    Action, KeepReason, PlannedMember, PlannedSet, RemoveReason, RetentionPlan, RetentionPolicy,
+    plan_retention,
+};

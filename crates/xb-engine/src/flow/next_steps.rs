@@ -109,7 +109,7 @@ mod tests {
             sizes: None,
             binlog: Some(BinlogPoint { coord: None, gtid: Some(gtid.parse().unwrap()) }),
             replica_of: Vec::new(),
-            server: Some(ServerRecord { flavor, version_text, version, identity }),
+            server: Some(ServerRecord { flavor, version_text, version, identity }.into()),
             engine: None,
             engine_version: None,
             archive_digest: None,
