@@ -4,13 +4,16 @@ use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use chrono::{DateTime, FixedOffset, NaiveDateTime};
 use tempfile::TempDir;
 use xb_catalog::Catalog;
 use xb_catalog::layout::DIRECTORIES;
 use xb_core::settings::{CompressWith, PrepareMemory, Settings};
 use xb_core::{BackupId, Secret};
-use xb_engine::Engine;
+use xb_engine::{Engine, Surroundings};
+use xb_pipeline::clock::Clock;
 use xb_sandbox::Server;
 
 use crate::{files, processes};
@@ -48,6 +51,15 @@ impl Form {
             Form::Lz4 => Some("backup.xbs.lz4"),
             Form::Qpress => Some("backup.xbs.qp"),
         }
+    }
+}
+
+/// A clock that always shows the same time.
+struct Standing(DateTime<FixedOffset>);
+
+impl Clock for Standing {
+    fn now(&self) -> DateTime<FixedOffset> {
+        self.0
     }
 }
 
@@ -123,6 +135,13 @@ impl Home {
     #[must_use]
     pub fn engine(&self) -> Engine {
         Engine::new(self.settings.clone())
+    }
+
+    /// The library at another time.
+    #[must_use]
+    pub fn engine_at(&self, local: NaiveDateTime) -> Engine {
+        let clock = Arc::new(Standing(local.and_utc().fixed_offset()));
+        Engine::with(self.settings.clone(), Surroundings { clock, ..Surroundings::default() })
     }
 
     /// The library, about to restore `target`.

@@ -15,6 +15,10 @@ pub(crate) fn instead_of(task: Task) -> Option<&'static str> {
         | Task::Status
         | Task::RestoreSet
         | Task::ApplyLast
+        | Task::Prune
+        | Task::Pin
+        | Task::Unpin
+        | Task::Wipeout
         | Task::ConfigShow
         | Task::ArchiveList
         | Task::ArchiveCat
@@ -24,9 +28,6 @@ pub(crate) fn instead_of(task: Task) -> Option<&'static str> {
         | Task::LastLsn
         | Task::Completions
         | Task::Manual => None,
-        Task::Prune => Some("nothing is removed by itself; delete whole sets, the oldest first, by hand"),
-        Task::Pin | Task::Unpin => Some("nothing is removed by itself"),
         Task::BinlogStream => Some("`mysqlbinlog --read-from-remote-server --raw --stop-never` streams them"),
-        Task::Wipeout => Some("remove what is in stor_dir by hand"),
     }
 }

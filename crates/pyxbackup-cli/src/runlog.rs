@@ -31,13 +31,11 @@ struct State {
 impl RunLog {
     /// Creates the log of a run that begins at `now`.
     pub(crate) fn create(work_dir: &Path, now: DateTime<FixedOffset>) -> io::Result<Self> {
-        let stamp = now.format("%Y_%m_%d-%H_%M_%S");
         let mut options = OpenOptions::new();
         options.write(true).create_new(true).mode(0o600);
         let mut attempt = 1;
         loop {
-            let suffix = if attempt == 1 { String::new() } else { format!("-{attempt}") };
-            let path = work_dir.join(format!("{stamp}-pyxbackup{suffix}.log"));
+            let path = work_dir.join(xb_engine::log_name(now, attempt));
             match options.open(&path) {
                 Ok(file) => {
                     let state = Mutex::new(State { file, written: 0 });

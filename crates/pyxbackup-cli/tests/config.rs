@@ -125,9 +125,7 @@ fn an_unknown_command_suggests_the_nearest_and_is_a_usage_error() {
 }
 
 #[rstest]
-#[case("prune")]
 #[case("binlog-stream")]
-#[case("wipeout")]
 fn commands_to_come_say_what_to_use_meanwhile(#[case] command: &str) {
     let expected = format!("pyxbackup: error: the command {command} is not in this version\n  hint: ");
     pyxbackup(&[command]).assert().code(128).stderr(predicate::str::starts_with(expected));

@@ -12,7 +12,7 @@ use crate::flow;
 use crate::flow::archive::{ArchiveInput, ArchiveSelection};
 use crate::report::{
     ApplyReport, ArchiveConverted, ArchiveExtracted, ArchiveListing, BackupReport, LastLsn, ListReport,
-    MetaReport, RestoreReport, StatusReport,
+    MetaReport, PinReport, PruneReport, RestoreReport, StatusReport, WipeReport,
 };
 use crate::surroundings::Surroundings;
 
@@ -62,6 +62,55 @@ impl Engine {
     /// [`EngineError`]; a copy that was spoilt on the way is gone then.
     pub fn apply_last(&self) -> Result<ApplyReport, EngineError> {
         flow::apply_last::run(&self.0)
+    }
+
+    /// Removes what retention no longer keeps, and what dead runs left.
+    ///
+    /// # Errors
+    /// [`EngineError`] when nothing could be begun, or somebody asked to stop. What could not be removed stands in
+    /// the report.
+    pub fn prune(&self) -> Result<PruneReport, EngineError> {
+        flow::prune::run(&self.0, false)
+    }
+
+    /// What [`Engine::prune`] would do now.
+    ///
+    /// # Errors
+    /// [`EngineError`] when the store cannot be read.
+    pub fn prune_plan(&self) -> Result<PruneReport, EngineError> {
+        flow::prune::run(&self.0, true)
+    }
+
+    /// Keeps `backup` and its set whatever retention says; `note` tells people why.
+    ///
+    /// # Errors
+    /// [`EngineError`], also when there is no such backup.
+    pub fn pin(&self, backup: BackupId, note: Option<&str>) -> Result<PinReport, EngineError> {
+        flow::pin::set(&self.0, backup, note)
+    }
+
+    /// Leaves `backup` and its set to retention again.
+    ///
+    /// # Errors
+    /// [`EngineError`], also when there is neither such a backup nor a pin of it.
+    pub fn unpin(&self, backup: BackupId) -> Result<PinReport, EngineError> {
+        flow::pin::clear(&self.0, backup)
+    }
+
+    /// Removes every backup and all that belongs to them, if `i_am_absolutely_sure_wipeout` is set.
+    ///
+    /// # Errors
+    /// [`EngineError`]; a part may be gone by then.
+    pub fn wipeout(&self) -> Result<WipeReport, EngineError> {
+        flow::wipeout::run(&self.0)
+    }
+
+    /// What [`Engine::wipeout`] would remove.
+    ///
+    /// # Errors
+    /// [`EngineError`] when the store cannot be read.
+    pub fn wipeout_plan(&self) -> Result<WipeReport, EngineError> {
+        flow::wipeout::look(&self.0)
     }
 
     /// What is in the store.

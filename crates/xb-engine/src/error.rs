@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 
 use xb_catalog::plan::{BaseError, RestoreError};
+use xb_catalog::remove::RemoveError;
+use xb_catalog::shelve::ShelveError;
 use xb_catalog::{ChainError, CommitError};
 use xb_core::{BackupId, ErrorClass, Lsn};
 use xb_formats::meta::MetaError;
@@ -136,6 +138,12 @@ pub enum EngineError {
         /// What stands there.
         path: PathBuf,
     },
+    /// A backup could not be removed.
+    #[error(transparent)]
+    Remove(#[from] RemoveError),
+    /// A set could not be moved.
+    #[error(transparent)]
+    Shelve(ShelveError),
     /// A file could not be worked on.
     #[error(transparent)]
     Fs(#[from] FsError),
@@ -215,6 +223,8 @@ impl EngineError {
             | EngineError::Backup { source: ReceiveError::Cancelled(cancelled), .. }
             | EngineError::Extract { source: ExtractError::Cancelled(cancelled), .. } => Some(*cancelled),
             EngineError::NotApplied { source, .. } => source.cancelled(),
+            EngineError::Remove(RemoveError::Cancelled(cancelled))
+            | EngineError::Shelve(ShelveError::Cancelled(cancelled)) => Some(*cancelled),
             EngineError::Archive { source, .. } => match &**source {
                 ExtractError::Cancelled(cancelled) => Some(*cancelled),
                 _ => None,

@@ -34,6 +34,7 @@ mod option_file;
 mod prepared;
 mod private;
 mod report;
+mod runlogs;
 mod server;
 mod surroundings;
 pub mod tool;
@@ -44,8 +45,9 @@ pub use flow::archive::{ArchiveInput, ArchiveRefusal, ArchiveSelection};
 pub use lock::{LockError, LockState, RunInfo};
 pub use report::{
     ApplyReport, ArchiveConverted, ArchiveExtracted, ArchiveListing, BackupReport, Check, LastBackup,
-    LastFull, LastLsn, Level, Limits, ListReport, MetaItem, MetaReport, NextStep, RestoreReport, Running,
-    StatusReport, StatusValues,
+    LastFull, LastLsn, LeftBehind, Level, Limits, ListReport, MetaItem, MetaReport, NextStep, PinReport,
+    PruneReport, RestoreReport, Running, StatusReport, StatusValues, WipeItem, WipeReport,
 };
+pub use runlogs::log_name;
 pub use server::ServerError;
 pub use surroundings::Surroundings;

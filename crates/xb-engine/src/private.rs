@@ -66,9 +66,17 @@ impl Drop for PrivateDir {
 }
 
 fn remove_left_behind(work_dir: &Path) -> Result<(), FsError> {
+    left_behind(work_dir)?.iter().try_for_each(|path| remove_tree(path))
+}
+
+/// The directories that dead runs left. Only the holder of the lock can tell.
+///
+/// # Errors
+/// [`FsError`].
+pub(crate) fn left_behind(work_dir: &Path) -> Result<Vec<PathBuf>, FsError> {
     let entries = fs::read_dir(work_dir).map_err(FsError::on("read directory", work_dir))?;
     let ours = entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(PREFIX));
-    ours.map(|entry| entry.path()).try_for_each(|path| remove_tree(&path))
+    Ok(ours.map(|entry| entry.path()).collect())
 }
 
 #[cfg(test)]

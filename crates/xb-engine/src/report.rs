@@ -1,5 +1,6 @@
 //! What flows answer. Everything here serialises; nothing is printed by the library.
 
+mod keep;
 mod meta;
 mod status;
 
@@ -8,12 +9,13 @@ use std::path::PathBuf;
 use serde::Serialize;
 use xb_catalog::Catalog;
 use xb_catalog::manifest::{BinlogPoint, Manifest};
-use xb_core::{BackupId, Lsn};
+use xb_core::BackupId;
 use xb_pipeline::Digest;
 use xb_pipeline::archive::Member;
 
 use crate::lock::LockState;
 
+pub use keep::{ApplyReport, LeftBehind, PinReport, PruneReport, WipeItem, WipeReport};
 pub use meta::{LastLsn, MetaItem, MetaReport};
 pub use status::{Check, LastBackup, LastFull, Level, Limits, Running, StatusReport, StatusValues};
 
@@ -27,6 +29,9 @@ pub struct BackupReport {
     /// The prepared copy it is part of now, with `apply_log`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prepared: Option<ApplyReport>,
+    /// What was removed afterwards, with `prune_after_backup`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pruned: Option<PruneReport>,
 }
 
 /// What is in a store.
@@ -54,21 +59,6 @@ pub struct RestoreReport {
     pub binlog: Option<BinlogPoint>,
     /// What to do next, in order.
     pub next_steps: Vec<NextStep>,
-}
-
-/// The prepared copy was brought up to a backup.
-#[derive(Clone, Debug, Serialize)]
-pub struct ApplyReport {
-    /// Where it is.
-    pub directory: PathBuf,
-    /// The backups in it, in the order they were applied.
-    pub members: Vec<BackupId>,
-    /// Those of them that this run applied.
-    pub applied: Vec<BackupId>,
-    /// Where it ends.
-    pub to_lsn: Option<Lsn>,
-    /// Why it was made anew, where something was there.
-    pub rebuilt: Option<String>,
 }
 
 /// One thing to do after a restore.

@@ -9,6 +9,7 @@ mod dialects;
 mod encryption;
 mod forms;
 mod histories;
+mod keeping;
 mod prepared;
 mod refusals;
 mod secrets;

@@ -98,8 +98,8 @@ fn table(contenders: &[Contender], results: &[Vec<Measured>]) -> String {
         let is_ours = !contender.rivals.is_empty();
         table.add_row([
             contender.name.to_owned(),
-            format!("{:.2}", median(seconds())),
-            format!("{:.2}-{:.2}", seconds().fold(f64::INFINITY, f64::min), seconds().fold(0.0, f64::max)),
+            format!("{:.3}", median(seconds())),
+            format!("{:.3}-{:.3}", seconds().fold(f64::INFINITY, f64::min), seconds().fold(0.0, f64::max)),
             format!("{:.1}", median(own.iter().map(|m| m.stored_bytes as f64)) / 1e6),
             if is_ours { format!("{:.1}", peak as f64 / 1024.0) } else { String::new() },
             ratio(|m| m.run.seconds),

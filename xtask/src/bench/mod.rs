@@ -2,6 +2,7 @@
 
 mod archives;
 mod backup;
+mod catalog;
 mod contest;
 mod measure;
 
@@ -17,16 +18,22 @@ const RUNS: usize = 5;
 /// Streams of fewer megabytes say little about archives: starting and ending takes too much of the time.
 const ARCHIVES_FROM_MB: u32 = 500;
 
-/// `[SIZE_MB ...] [--runs N] [--only backup|archives]`
+/// `[SIZE_MB ...] [--runs N] [--only backup|archives|catalog]`
 pub(crate) fn run(options: &[&str]) -> Outcome {
     let (mut sizes, mut runs, mut only) = (Vec::new(), RUNS, None);
     let mut words = options.iter();
     while let Some(word) = words.next() {
         match *word {
             "--runs" => runs = words.next().ok_or("--runs wants a number")?.parse()?,
-            "--only" => only = Some(*words.next().ok_or("--only wants backup or archives")?),
+            "--only" => only = Some(*words.next().ok_or("--only wants backup, archives or catalog")?),
             size => sizes.push(size.parse::<u32>()?),
         }
+    }
+    if only.is_none_or(|only| only == "catalog") {
+        catalog::run(runs)?;
+    }
+    if only == Some("catalog") {
+        return Ok(());
     }
     let sizes = if sizes.is_empty() { SIZES.to_vec() } else { sizes };
     sizes.into_iter().try_for_each(|size| of_size(size, runs, only))

@@ -3,7 +3,7 @@
 use clap::{Arg, ArgAction, Command};
 use xb_core::settings::{Availability, Group, KEYS, Key, Kind, Task};
 
-use super::{archive, help, own, shown, status, takes_no_value};
+use super::{archive, help, keep, own, shown, status, takes_no_value};
 
 /// The id of `--format`.
 pub(super) const FORMAT: &str = "format";
@@ -109,7 +109,7 @@ fn of_task(task: Task, word: &'static str, detail: Detail) -> Command {
 
 /// The arguments that only this command has.
 fn own_args(task: Task) -> Vec<Arg> {
-    [archive::args(task), status::args(task), own::args(task)].concat()
+    [archive::args(task), status::args(task), own::args(task), keep::args(task)].concat()
 }
 
 fn format_option(formats: &'static [&'static str]) -> Arg {

@@ -134,6 +134,40 @@ Example:
 There is pyxbackup.1, and one page for every command. Pages that are there already are replaced.
 No configuration is read.";
 
+const APPLY_LAST_EXAMPLES: &str = "\
+Example:
+  pyxbackup apply-last
+
+P_<full> in work_dir then holds everything up to the newest backup, whatever it held before; a copy
+that was interrupted, or that somebody changed, is made anew. A restore starts from it. Copy it
+before you start a server on it. With --quiet only its path is printed.";
+
+const PRUNE_EXAMPLES: &str = "\
+Examples:
+  pyxbackup prune --dry-run
+  pyxbackup prune --dry-run --format table --retention-sets=4 --retention-weeks=8
+  pyxbackup prune
+
+A set is a full backup with its incrementals; it is kept or removed as a whole. The newest
+retention_sets stay, of older ones the last of a week, month or year; the last set that can be
+restored never goes. What dead runs left goes too, and logs of runs older than every backup. full and
+incr do the same at their end, unless prune_after_backup = 0.";
+
+const PIN_EXAMPLES: &str = "\
+Examples:
+  pyxbackup pin 2026_11_22-14_28_07 --note 'before the migration'
+  pyxbackup unpin 2026_11_22-14_28_07
+
+A pinned backup keeps its whole set; it takes nobody's place in retention.";
+
+const WIPEOUT_EXAMPLES: &str = "\
+Examples:
+  pyxbackup wipeout
+  pyxbackup wipeout --i-am-absolutely-sure-wipeout
+
+The first only prints the store and what would go: every backup, also pinned ones, prepared copies,
+binary logs, logs of runs. What is not ours stays.";
+
 /// Whether help was asked for in full.
 pub(super) fn is_long_wanted(args: &[OsString]) -> bool {
     // Any beginning of --help will do, as with every long option.
@@ -198,6 +232,10 @@ A backup is named after its start. What is broken or half-written, or builds on 
 stands on lines of its own that begin with `# Broken:`, `# Incomplete:` or `# Running:`."
         }
         Task::Status => STATUS_EXAMPLES,
+        Task::ApplyLast => APPLY_LAST_EXAMPLES,
+        Task::Prune => PRUNE_EXAMPLES,
+        Task::Pin | Task::Unpin => PIN_EXAMPLES,
+        Task::Wipeout => WIPEOUT_EXAMPLES,
         Task::Meta => META_EXAMPLES,
         Task::LastLsn => LAST_LSN_EXAMPLES,
         Task::Completions => COMPLETIONS_EXAMPLES,
@@ -243,6 +281,8 @@ pub(super) fn formats(task: Task) -> &'static [&'static str] {
         Task::ConfigShow => &["table", "json"],
         Task::ArchiveList => &["table", "lines", "json"],
         Task::Meta | Task::LastLsn => &["lines", "json"],
+        Task::Prune => &["text", "table", "json"],
+        Task::Wipeout => &["text", "json"],
         _ => &[],
     }
 }

@@ -3,6 +3,7 @@
 mod archive;
 mod build;
 mod help;
+mod keep;
 mod own;
 mod shown;
 mod status;
@@ -20,6 +21,7 @@ use crate::error::CliError;
 use build::Detail;
 
 pub(crate) use archive::{ArchiveCommand, MembersFormat};
+pub(crate) use keep::{KeepCommand, KeepFormat};
 pub(crate) use own::{FactsFormat, Shell};
 pub(crate) use shown::{completions, pages};
 pub(crate) use status::{Question, StatusCommand, StatusFormat};
@@ -56,6 +58,10 @@ impl Typed {
                 | Command::Archive(ArchiveCommand::List { format: MembersFormat::Json, .. })
                 | Command::Meta { format: FactsFormat::Json, .. }
                 | Command::LastLsn { format: FactsFormat::Json }
+                | Command::Keep(
+                    KeepCommand::Prune { format: KeepFormat::Json, .. }
+                        | KeepCommand::Wipeout { format: KeepFormat::Json }
+                )
         );
         self.json || by_format
     }
@@ -92,6 +98,8 @@ pub(crate) enum Command {
     Manual {
         directory: PathBuf,
     },
+    /// Decide what is kept.
+    Keep(KeepCommand),
     /// A command that this version does not have.
     Absent(Task),
 }
@@ -111,6 +119,7 @@ impl Command {
             Command::LastLsn { .. } => Task::LastLsn,
             Command::Completions { .. } => Task::Completions,
             Command::Manual { .. } => Task::Manual,
+            Command::Keep(command) => command.task(),
             Command::Absent(task) => *task,
         }
     }
@@ -232,7 +241,10 @@ fn command(task: Task, matches: &ArgMatches) -> Command {
         Task::ArchiveList | Task::ArchiveCat | Task::ArchiveExtract | Task::ArchiveConvert => {
             Command::Archive(archive::command(task, matches))
         }
-        Task::Prune | Task::Pin | Task::Unpin | Task::BinlogStream | Task::Wipeout => Command::Absent(task),
+        Task::Prune | Task::Pin | Task::Unpin | Task::Wipeout => {
+            keep::command(task, matches).map_or(Command::Absent(task), Command::Keep)
+        }
+        Task::BinlogStream => Command::Absent(task),
         Task::Meta | Task::LastLsn | Task::Completions | Task::Manual => own::command(task, matches),
     }
 }

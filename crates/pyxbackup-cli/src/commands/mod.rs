@@ -4,6 +4,7 @@ mod apply_last;
 mod archive;
 mod backup;
 mod config_show;
+mod keep;
 mod list;
 mod manual;
 mod meta;
@@ -41,6 +42,7 @@ pub(crate) fn dispatch(
         Command::Meta { backup, format } => meta::run(call, backup, format, out),
         Command::LastLsn { format } => meta::last_lsn(call, format, out),
         Command::Completions { .. } | Command::Manual { .. } => of_the_program(&command, out),
+        Command::Keep(command) => keep::run(call, command, out, err),
         Command::Absent(task) => Err(CliError::Internal(format!("{task} was let through"))),
     }
 }

@@ -7,6 +7,8 @@ use std::path::PathBuf;
 
 use xb_binlog::client::ClientError;
 use xb_catalog::plan::{BaseError, RestoreError};
+use xb_catalog::remove::RemoveError;
+use xb_catalog::shelve::ShelveError;
 use xb_catalog::{ChainError, CommitError};
 use xb_engine::tool::ProbeError;
 use xb_engine::{EngineError, LastWords, LockError, ServerError, WrongBackup};
@@ -42,11 +44,10 @@ impl Failure {
             EngineError::Key(_) => Exit::Decrypt,
             EngineError::Archive { source, .. } => archive::exit(source),
             EngineError::Refused(refusal) => archive::refusal_exit(refusal),
-            EngineError::NotApplied { .. } => match self.error.cancelled() {
-                Some(cancelled) => stopped(cancelled),
-                None => Exit::ApplyLog,
-            },
-            EngineError::Prepare { .. } => Exit::ApplyLog,
+            EngineError::NotApplied { .. } | EngineError::Remove(_) | EngineError::Shelve(_) if self.error.cancelled().is_some() => {
+                self.error.cancelled().map_or(Exit::Unexpected, stopped)
+            }
+            EngineError::NotApplied { .. } | EngineError::Prepare { .. } => Exit::ApplyLog,
             EngineError::Base(BaseError::OtherServer { .. } | BaseError::Upgraded { .. } | BaseError::NoLsn { .. })
             | EngineError::Server(_)
             | EngineError::Probe(_)
@@ -60,6 +61,8 @@ impl Failure {
             | EngineError::Restore(_)
             | EngineError::TargetExists { .. }
             | EngineError::NotOurs { .. }
+            | EngineError::Remove(_)
+            | EngineError::Shelve(_)
             | EngineError::NoSpace { .. }
             | EngineError::Fs(_) => Exit::Fatal,
         }
@@ -85,6 +88,7 @@ impl Failure {
             EngineError::TargetExists { .. }
             | EngineError::RestoreRunning { .. }
             | EngineError::NotOurs { .. } => "target",
+            EngineError::Remove(_) | EngineError::Shelve(_) => "prune",
             EngineError::NoSpace { .. } => "space",
             EngineError::Fs(_) => "files",
         }
@@ -215,6 +219,12 @@ fn remedy(error: &EngineError) -> Option<String> {
         EngineError::Prepare { .. } => {
             "try once more with a larger --prepare-memory, or a smaller one where memory was short; if it fails again, \
              restore an earlier backup"
+        }
+        EngineError::Remove(RemoveError::Fs(error)) | EngineError::Shelve(ShelveError::Fs(error)) => {
+            return Some(of_file(error));
+        }
+        EngineError::Remove(_) | EngineError::Shelve(_) => {
+            "see what stands there; `pyxbackup prune --dry-run` shows what is to be done"
         }
         EngineError::Process(error) => of_process(error),
     };

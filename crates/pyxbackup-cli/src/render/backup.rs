@@ -7,7 +7,7 @@ use super::units;
 
 /// What came of it, in a few lines.
 pub(crate) fn summary(report: &BackupReport) -> String {
-    let BackupReport { directory, manifest, prepared } = report;
+    let BackupReport { directory, manifest, prepared, .. } = report;
     let prepared = prepared.as_ref().map(|copy| format!("  prepared   {}\n", copy.directory.display()));
     let seconds = (manifest.ended - manifest.started).as_seconds_f64();
     let base = manifest.base.as_ref().map(|base| format!(" on {}", base.id)).unwrap_or_default();

@@ -3,6 +3,7 @@
 pub(crate) mod archive;
 pub(crate) mod backup;
 pub(crate) mod blocks;
+pub(crate) mod keep;
 pub(crate) mod lines;
 pub(crate) mod prometheus;
 pub(crate) mod restore;

@@ -17,13 +17,14 @@ use xb_pipeline::{ObjectReceipt, copy_object, write_object};
 use super::apply::{Staging, bring_up};
 use super::describe::{backup_meta, engine_record, manifest};
 use super::metadata::{Places, in_words, places, required};
+use super::prune::carry_out;
 use super::storing::{Storing, pack_files};
 use crate::context::{Context, Phases};
 use crate::error::{EngineError, WrongBackup};
 use crate::listen::Listener;
 use crate::lock::{RunInfo, RunLock};
 use crate::private::PrivateDir;
-use crate::report::{ApplyReport, BackupReport};
+use crate::report::{ApplyReport, BackupReport, PruneReport};
 use crate::server::{self, ServerFacts};
 use crate::tool::{self, BackupCommand, Mismatch, Target, Tool};
 
@@ -74,8 +75,9 @@ pub(crate) fn run(context: &Context, kind: BackupKind) -> Result<BackupReport, E
     let manifest = manifest(context, job, facts, maker, taken, beside, phases.finish());
     let directory = draft.commit(&manifest, &backup_meta(context, &manifest))?;
     let prepared = apply(context, manifest.id, staged)?;
+    let pruned = prune(context);
     drop(lock);
-    Ok(BackupReport { directory, manifest, prepared })
+    Ok(BackupReport { directory, manifest, prepared, pruned })
 }
 
 /// Store and work directory themselves must exist: a missing mount must not be written to.
@@ -163,6 +165,15 @@ fn take_in(
     phases.begin(Phase::Convert, &name, Some(taken.receipt.stream.stream_bytes));
     taken.receipt.objects = vec![pack_files(context, staging.path(), &draft.directory(), conversion)?];
     Ok((taken, Some(staging)))
+}
+
+/// Removes what the new backup makes superfluous. That it cannot be done is told and does the backup no harm.
+fn prune(context: &Context) -> Option<PruneReport> {
+    if !context.settings.prune_after_backup {
+        return None;
+    }
+    let pruned = carry_out(context, &mut Phases::new(context));
+    pruned.inspect_err(|error| context.monitor().warn(&format!("pruning ended early: {error}"))).ok()
 }
 
 /// Makes a committed backup part of the prepared copy. Whatever happens here, the backup exists.

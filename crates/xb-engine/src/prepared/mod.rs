@@ -71,6 +71,11 @@ pub(crate) fn others(work_dir: &Path, keep: Option<BackupId>) -> Result<Vec<Path
     Ok(paths)
 }
 
+/// The set of a copy, by its name; none for what is on the way into one.
+pub(crate) fn set_of(path: &Path) -> Option<BackupId> {
+    path.file_name()?.to_str()?.strip_prefix("P_")?.parse().ok()
+}
+
 /// Removes a copy. Its state goes first: what is left of it by a crash is nobody's copy.
 ///
 /// # Errors

@@ -1,0 +1,89 @@
+//! The commands on what is kept as typed: `prune`, `pin`, `unpin` and `wipeout`.
+
+use clap::{Arg, ArgAction, ArgMatches};
+use xb_core::BackupId;
+use xb_core::settings::{Group, Task};
+
+use super::build::FORMAT;
+
+const DRY_RUN: &str = "keep_dry_run";
+const BACKUP: &str = "keep_backup";
+const NOTE: &str = "keep_note";
+
+/// A command on what is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum KeepCommand {
+    Prune { dry_run: bool, format: KeepFormat },
+    Pin { backup: BackupId, note: Option<String> },
+    Unpin { backup: BackupId },
+    Wipeout { format: KeepFormat },
+}
+
+impl KeepCommand {
+    pub(super) fn task(&self) -> Task {
+        match self {
+            KeepCommand::Prune { .. } => Task::Prune,
+            KeepCommand::Pin { .. } => Task::Pin,
+            KeepCommand::Unpin { .. } => Task::Unpin,
+            KeepCommand::Wipeout { .. } => Task::Wipeout,
+        }
+    }
+}
+
+/// How they print what they do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum KeepFormat {
+    Text,
+    Table,
+    Json,
+}
+
+/// The arguments that only this command has.
+pub(super) fn args(task: Task) -> Vec<Arg> {
+    let backup = |help: &'static str| {
+        Arg::new(BACKUP).value_name("NAME").required(true).value_parser(parse_backup).help(help)
+    };
+    match task {
+        Task::Prune => vec![
+            Arg::new(DRY_RUN)
+                .long("dry-run")
+                .action(ArgAction::SetTrue)
+                .help("print what would be done and what that frees, and change nothing")
+                .help_heading(Group::Retention.title()),
+        ],
+        Task::Pin => vec![
+            backup("the backup to keep, with its set: a name out of list"),
+            Arg::new(NOTE)
+                .long("note")
+                .value_name("TEXT")
+                .help("why, for people")
+                .help_heading(Group::Retention.title()),
+        ],
+        Task::Unpin => vec![backup("the backup to leave to retention again")],
+        _ => Vec::new(),
+    }
+}
+
+fn parse_backup(text: &str) -> Result<BackupId, String> {
+    text.parse().map_err(|error: xb_core::ParseBackupIdError| error.to_string())
+}
+
+/// The command, if `task` is one of these.
+pub(super) fn command(task: Task, matches: &ArgMatches) -> Option<KeepCommand> {
+    let format = || match matches.get_one::<String>(FORMAT).map(String::as_str) {
+        Some("json") => KeepFormat::Json,
+        Some("table") => KeepFormat::Table,
+        None if matches.get_flag("json") => KeepFormat::Json,
+        _ => KeepFormat::Text,
+    };
+    let backup = || matches.get_one::<BackupId>(BACKUP).copied();
+    match task {
+        Task::Prune => Some(KeepCommand::Prune { dry_run: matches.get_flag(DRY_RUN), format: format() }),
+        Task::Pin => {
+            Some(KeepCommand::Pin { backup: backup()?, note: matches.get_one::<String>(NOTE).cloned() })
+        }
+        Task::Unpin => Some(KeepCommand::Unpin { backup: backup()? }),
+        Task::Wipeout => Some(KeepCommand::Wipeout { format: format() }),
+        _ => None,
+    }
+}
