@@ -24,8 +24,8 @@ pub const HOLD: &str = "--hold";
 /// What the engine does, in this order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Script {
-    /// The server's version, which it gives as its own.
-    pub version: String,
+    /// What it says when it is asked for its version.
+    pub banner: String,
     /// Does not end when it is asked to.
     pub stubborn: bool,
     /// Writes so many megabytes to its standard error.
@@ -62,11 +62,21 @@ impl FakeEngine {
     /// When it cannot be put there.
     #[must_use]
     pub fn install(home: &Home, server: &Server, program: &str, stream: &[u8]) -> Self {
-        let directory = home.engines();
-        std::os::unix::fs::symlink(program, directory.join("mariadb-backup")).unwrap();
         let version = server.sql("SELECT @@version;").unwrap()[0][0].clone();
+        let banner = format!("mariadb-backup based on MariaDB server {version} Linux (x86_64)");
+        FakeEngine::install_as("mariadb-backup", banner, home, program, stream)
+    }
+
+    /// The same under the name and with the banner of another engine.
+    ///
+    /// # Panics
+    /// When it cannot be put there.
+    #[must_use]
+    pub fn install_as(name: &str, banner: String, home: &Home, program: &str, stream: &[u8]) -> Self {
+        let directory = home.engines();
+        std::os::unix::fs::symlink(program, directory.join(name)).unwrap();
         let script = Script {
-            version,
+            banner,
             stubborn: false,
             flood_mb: 0,
             grandchild: false,
@@ -113,18 +123,20 @@ pub struct Claim {
     pub kind: &'static str,
     pub from: u64,
     pub to: u64,
+    /// Where its copy of the log ends, if that is beyond `to`.
+    pub last: Option<u64>,
 }
 
 /// A full backup that ends at `to`.
 #[must_use]
 pub fn full(to: u64) -> Claim {
-    Claim { kind: "full-backuped", from: 0, to }
+    Claim { kind: "full-backuped", from: 0, to, last: None }
 }
 
 /// An incremental.
 #[must_use]
 pub fn incremental(from: u64, to: u64) -> Claim {
-    Claim { kind: "incremental", from, to }
+    Claim { kind: "incremental", from, to, last: None }
 }
 
 /// A stream as engines write them: files that interleave, those that describe the backup at the end.
@@ -143,9 +155,10 @@ pub fn stream(claim: Claim) -> Vec<u8> {
     }
     writer.end_file(table).unwrap();
     writer.end_file(system).unwrap();
-    let Claim { kind, from, to } = claim;
+    let Claim { kind, from, to, last } = claim;
+    let last = last.unwrap_or(to);
     let checkpoints = format!(
-        "backup_type = {kind}\nfrom_lsn = {from}\nto_lsn = {to}\nlast_lsn = {to}\nrecover_binlog_info = 0\n"
+        "backup_type = {kind}\nfrom_lsn = {from}\nto_lsn = {to}\nlast_lsn = {last}\nrecover_binlog_info = 0\n"
     );
     for (name, text) in [
         ("shop/orders.frm", "a table"),

@@ -14,6 +14,7 @@ use xb_core::settings::{CompressWith, PrepareMemory, Settings};
 use xb_core::{BackupId, Secret};
 use xb_engine::{Engine, Surroundings};
 use xb_pipeline::clock::Clock;
+use xb_pipeline::process::quote;
 use xb_sandbox::Server;
 
 use crate::{files, processes};
@@ -77,6 +78,15 @@ impl Home {
     /// When it cannot be made.
     #[must_use]
     pub fn new(server: &Server, form: Form) -> Self {
+        Home::of_socket(server.socket(), form)
+    }
+
+    /// A home for backups of whatever listens at `socket`.
+    ///
+    /// # Panics
+    /// When it cannot be made.
+    #[must_use]
+    pub fn of_socket(socket: &Path, form: Form) -> Self {
         let directory = tempfile::Builder::new().prefix("xb-home-").tempdir().unwrap();
         for name in ["store", "work", "restored", "engines"] {
             fs::create_dir(directory.path().join(name)).unwrap();
@@ -84,7 +94,7 @@ impl Home {
         let at = |name: &str| Some(directory.path().join(name));
         let settings = Settings {
             mysql_user: Some("root".into()),
-            mysql_sock: Some(server.socket().to_owned()),
+            mysql_sock: Some(socket.to_owned()),
             // One that is there and says nothing: the machine's own must play no part.
             mysql_cnf: at("my.cnf"),
             stor_dir: at("store"),
@@ -209,9 +219,10 @@ impl Home {
             put(key, number.to_string());
         }
         put("allow_version_mismatch", u8::from(settings.allow_version_mismatch).to_string());
+        put("purge_bitmaps", u8::from(settings.purge_bitmaps).to_string());
         let directories = settings.engine_dir.iter().map(|path| path.display().to_string());
         put("engine_dir", directories.collect::<Vec<_>>().join(":"));
-        text
+        text + &notices_text(settings)
     }
 
     /// What is in the store.
@@ -261,6 +272,35 @@ impl Home {
     pub fn assert_empty(&self) {
         assert_eq!(self.contents(), Vec::<String>::new(), "left behind");
     }
+}
+
+/// Who is told what, and the hooks.
+fn notices_text(settings: &Settings) -> String {
+    let mut text = String::new();
+    let mut put = |key: &str, value: String| {
+        if !value.is_empty() {
+            writeln!(text, "{key} = {value}").unwrap();
+        }
+    };
+    let secret = |value: &Option<Secret>| value.as_ref().map_or(String::new(), |s| s.expose().to_owned());
+    let words = |words: &[String]| words.iter().map(|word| quote(word)).collect::<Vec<_>>().join(" ");
+    put("notify_by_email", settings.notify_by_email.join(","));
+    put("notify_on_success", settings.notify_on_success.join(","));
+    put("smtp_host", settings.smtp_host.clone());
+    put("smtp_port", settings.smtp_port.to_string());
+    put("smtp_security", serde_json::to_value(settings.smtp_security).unwrap().as_str().unwrap().to_owned());
+    put("smtp_ca_file", settings.smtp_ca_file.as_ref().map_or(String::new(), |p| p.display().to_string()));
+    put("smtp_user", settings.smtp_user.clone().unwrap_or_default());
+    put("smtp_pass", secret(&settings.smtp_pass));
+    put("smtp_from", settings.smtp_from.clone().unwrap_or_default());
+    put("notify_command", words(&settings.notify_command));
+    put("notify_url", secret(&settings.notify_url));
+    put("notify_timeout", settings.notify_timeout_seconds.to_string());
+    put("hook_before", words(&settings.hook_before));
+    put("hook_after_success", words(&settings.hook_after_success));
+    put("hook_after_failure", words(&settings.hook_after_failure));
+    put("hook_timeout", settings.hook_timeout_seconds.to_string());
+    text
 }
 
 impl Drop for Home {

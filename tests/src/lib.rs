@@ -14,8 +14,12 @@ pub mod cli;
 pub mod fake;
 pub mod files;
 pub mod home;
+pub mod http;
+pub mod mysqld;
 pub mod processes;
 pub mod server;
+pub mod smtp;
+pub mod tls;
 
 use std::time::{Duration, Instant};
 

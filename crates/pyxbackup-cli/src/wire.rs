@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use xb_core::Masker;
 use xb_core::settings::{Settings, Task};
-use xb_engine::{Engine, Surroundings};
+use xb_engine::{Engine, EngineError, Surroundings};
 use xb_pipeline::clock::{Clock, SystemClock};
 use xb_pipeline::monitor::Monitor;
 
@@ -71,7 +71,9 @@ fn listened<T>(
     reporter: Arc<Reporter>,
     work: impl FnOnce(&Engine) -> Result<T, CliError>,
 ) -> Result<T, CliError> {
-    let around = Surroundings { monitor: reporter.clone(), ..surroundings() };
+    let log = reporter.log().map(|log| format!("all messages of this run are in {}", log.path().display()));
+    let advice = move |error: &EngineError| error::advice(error).into_iter().chain(log.clone()).collect();
+    let around = Surroundings { monitor: reporter.clone(), advice: Arc::new(advice), ..surroundings() };
     let listening = signals::listen(around.cancel.clone(), reporter.clone());
     if let Err(error) = &listening {
         reporter.warn(&format!("signals will end this run without cleaning up: {error}"));
@@ -129,7 +131,9 @@ fn reporter(call: &Call) -> Reporter {
 }
 
 fn masker(call: &Call) -> Masker {
-    Masker::new(call.resolved.settings.mysql_pass.clone())
+    let settings = &call.resolved.settings;
+    let secrets = [&settings.mysql_pass, &settings.smtp_pass, &settings.notify_url];
+    Masker::new(secrets.into_iter().flatten().cloned())
 }
 
 fn surroundings() -> Surroundings {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use mysql::prelude::Queryable;
 use mysql::{Conn, Opts, OptsBuilder};
-use xb_core::{ErrorClass, Secret};
+use xb_core::{ErrorClass, Lsn, Secret};
 
 /// How long a server may take to accept a connection.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
@@ -139,5 +139,16 @@ impl Client {
             rows.map_err(|error| ClientError::Query { statement: statement.into(), reason: plain(&error) })?;
         let pair = |(name, value): (String, Option<String>)| (name.to_lowercase(), value.unwrap_or_default());
         Ok(rows.into_iter().map(pair).collect())
+    }
+
+    /// Has the server drop those of its files of changed pages that end before `lsn`. Percona Server up to
+    /// 8.0.29 can; it needs the privilege SUPER.
+    ///
+    /// # Errors
+    /// [`ClientError::Query`].
+    pub fn purge_page_bitmaps(&mut self, lsn: Lsn) -> Result<(), ClientError> {
+        let statement = format!("PURGE CHANGED_PAGE_BITMAPS BEFORE {lsn}");
+        let done = self.connection.query_drop(&statement);
+        done.map_err(|error| ClientError::Query { statement, reason: plain(&error) })
     }
 }

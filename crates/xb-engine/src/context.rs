@@ -11,10 +11,12 @@ use xb_pipeline::cancel::CancelToken;
 use xb_pipeline::monitor::{Monitor, Phase};
 
 use crate::error::EngineError;
+use crate::notify::http;
 use crate::option_file;
 use crate::surroundings::Surroundings;
 
 /// Settings and surroundings of a run.
+#[derive(Clone)]
 pub(crate) struct Context {
     pub(crate) settings: Settings,
     pub(crate) around: Surroundings,
@@ -46,11 +48,13 @@ impl Context {
         self.settings.engine_dir.iter().chain(&self.around.search_path).cloned().collect()
     }
 
-    /// Replaces what must not be seen in what others write: the password, also as it stands in option files.
+    /// Replaces what must not be seen in what others write: the password, also as it stands in option files,
+    /// and what notices are sent with.
     pub(crate) fn masker(&self, found: Option<&Secret>) -> Masker {
         let as_written = |secret: &Secret| Secret::new(option_file::quote(secret.expose()).trim_matches('"'));
-        let secrets = self.settings.mysql_pass.iter().chain(found);
-        Masker::new(secrets.flat_map(|secret| [secret.clone(), as_written(secret)]))
+        let secrets = self.settings.mysql_pass.iter().chain(found).chain(&self.settings.smtp_pass);
+        let secrets = secrets.flat_map(|secret| [secret.clone(), as_written(secret)]);
+        Masker::new(secrets.chain(self.settings.notify_url.iter().flat_map(http::secrets_in)))
     }
 
     /// Threads that compress or decompress.

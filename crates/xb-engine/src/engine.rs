@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::Path;
 
-use xb_core::settings::Settings;
+use xb_core::settings::{Settings, Task};
 use xb_core::{BackupId, BackupKind};
 
 use crate::context::Context;
@@ -15,6 +15,7 @@ use crate::report::{
     MetaReport, PinReport, PruneReport, RestoreReport, StatusReport, WipeReport,
 };
 use crate::surroundings::Surroundings;
+use crate::told;
 
 /// Takes, lists, judges and restores backups. Cheap to make; holds nothing open between calls.
 pub struct Engine(Context);
@@ -32,20 +33,21 @@ impl Engine {
         Engine(Context { settings, around })
     }
 
-    /// Takes a full backup.
+    /// Takes a full backup, between the hooks, and sends the notices that are set.
     ///
     /// # Errors
     /// [`EngineError`]; the store is then as it was.
     pub fn full(&self) -> Result<BackupReport, EngineError> {
-        flow::backup::run(&self.0, BackupKind::Full)
+        told::run(&self.0, Task::Full, |context| flow::backup::run(context, BackupKind::Full))
     }
 
-    /// Takes an incremental on top of the newest backup.
+    /// Takes an incremental on top of the newest backup, between the hooks, and sends the notices that are set.
     ///
     /// # Errors
-    /// [`EngineError`]; the store is then as it was. [`EngineError::Base`] when there is nothing to build on.
+    /// [`EngineError`]; the store is then as it was, but for [`EngineError::BitmapPurge`]: then the backup is
+    /// there. [`EngineError::Base`] when there is nothing to build on.
     pub fn incr(&self) -> Result<BackupReport, EngineError> {
-        flow::backup::run(&self.0, BackupKind::Incremental)
+        told::run(&self.0, Task::Incr, |context| flow::backup::run(context, BackupKind::Incremental))
     }
 
     /// Restores `restore_backup`, or the newest backup, to `P_<name>` in `restore_dir`.
@@ -61,7 +63,7 @@ impl Engine {
     /// # Errors
     /// [`EngineError`]; a copy that was spoilt on the way is gone then.
     pub fn apply_last(&self) -> Result<ApplyReport, EngineError> {
-        flow::apply_last::run(&self.0)
+        told::run(&self.0, Task::ApplyLast, flow::apply_last::run)
     }
 
     /// Removes what retention no longer keeps, and what dead runs left.
@@ -70,7 +72,7 @@ impl Engine {
     /// [`EngineError`] when nothing could be begun, or somebody asked to stop. What could not be removed stands in
     /// the report.
     pub fn prune(&self) -> Result<PruneReport, EngineError> {
-        flow::prune::run(&self.0, false)
+        told::run(&self.0, Task::Prune, |context| flow::prune::run(context, false))
     }
 
     /// What [`Engine::prune`] would do now.

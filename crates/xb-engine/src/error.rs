@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use xb_binlog::client::ClientError;
 use xb_catalog::plan::{BaseError, RestoreError};
 use xb_catalog::remove::RemoveError;
 use xb_catalog::shelve::ShelveError;
@@ -144,6 +145,30 @@ pub enum EngineError {
     /// A set could not be moved.
     #[error(transparent)]
     Shelve(ShelveError),
+    /// A hook forbids the run.
+    #[error("{key} failed, so no backup was begun: {reason}")]
+    Hook {
+        /// The setting that names it.
+        key: &'static str,
+        /// How it ended, and the last it said.
+        reason: String,
+    },
+    /// `purge_bitmaps` is set for a server that cannot do it.
+    #[error("purge_bitmaps is set, but {server} has no changed page bitmaps to purge")]
+    NoBitmaps {
+        /// The server's flavor and version.
+        server: String,
+    },
+    /// The incremental is committed, but the bitmaps it has used are still there.
+    #[error("{backup} is taken and committed, but purging the bitmaps before LSN {before} failed: {source}")]
+    BitmapPurge {
+        /// The incremental.
+        backup: BackupId,
+        /// Where it ends.
+        before: Lsn,
+        /// Why.
+        source: ClientError,
+    },
     /// A file could not be worked on.
     #[error(transparent)]
     Fs(#[from] FsError),
@@ -211,7 +236,19 @@ impl EngineError {
             EngineError::Archive { source, .. } => source.class(),
             EngineError::Server(ServerError::Client(error)) => error.class(),
             EngineError::NotApplied { source, .. } => source.class(),
+            EngineError::BitmapPurge { source, .. } => source.class(),
             _ => ErrorClass::Permanent,
+        }
+    }
+
+    /// What to do about it, where it is known from what the engine said.
+    #[must_use]
+    pub fn known_advice(&self) -> Option<&'static str> {
+        match self {
+            EngineError::Backup { said, .. } | EngineError::Prepare { said, .. } => {
+                said.known.map(KnownFailure::advice)
+            }
+            _ => None,
         }
     }
 

@@ -27,16 +27,20 @@ mod encryption;
 mod engine;
 mod error;
 mod flow;
+mod hook;
 mod listen;
 mod lock;
 mod memory;
+mod notify;
 mod option_file;
 mod prepared;
 mod private;
+mod recorder;
 mod report;
 mod runlogs;
 mod server;
 mod surroundings;
+mod told;
 pub mod tool;
 
 pub use engine::Engine;
@@ -50,4 +54,4 @@ pub use report::{
 };
 pub use runlogs::log_name;
 pub use server::ServerError;
-pub use surroundings::Surroundings;
+pub use surroundings::{Advice, Surroundings};

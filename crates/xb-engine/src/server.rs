@@ -33,6 +33,8 @@ pub(crate) struct ServerFacts {
     pub(crate) datadir_bytes: Option<u64>,
     /// Whether it writes a binary log.
     pub(crate) has_binlog: bool,
+    /// Whether it can keep, and purge, a record of changed pages.
+    pub(crate) has_page_bitmaps: bool,
 }
 
 /// The server could not be asked, or its answer does not do.
@@ -104,7 +106,10 @@ pub(crate) fn facts(connection: ConnectOptions) -> Result<ServerFacts, ServerErr
     check_is_local(&connection, &record.identity.hostname)?;
     let datadir_bytes = tree_bytes_where(&record.identity.datadir, |name| is_copied(name, &variables)).ok();
     let has_binlog = text(&variables, "log_bin") == "ON";
-    Ok(ServerFacts { record, connection, datadir_bytes, has_binlog })
+    // Percona Server from 5.5 to 8.0.29. Older servers of MariaDB have the variable, but not the statement.
+    let has_page_bitmaps =
+        record.flavor == Flavor::Percona && variables.contains_key("innodb_track_changed_pages");
+    Ok(ServerFacts { record, connection, datadir_bytes, has_binlog, has_page_bitmaps })
 }
 
 /// Engines lock the server they are told of and copy the files of the machine they run on. A name that leads

@@ -7,6 +7,11 @@ use xb_pipeline::cancel::CancelToken;
 use xb_pipeline::clock::{Clock, SystemClock};
 use xb_pipeline::monitor::{Monitor, Silent};
 
+use crate::error::EngineError;
+
+/// Says what to do about an error, the likeliest first.
+pub type Advice = Arc<dyn Fn(&EngineError) -> Vec<String> + Send + Sync>;
+
 /// Clock, listener, stop signal and search paths of a run.
 #[derive(Clone)]
 pub struct Surroundings {
@@ -22,6 +27,8 @@ pub struct Surroundings {
     pub default_option_files: Vec<PathBuf>,
     /// The account used when nothing names one.
     pub user: Option<String>,
+    /// What notices of a failure advise. By default, what is known of the engine's own messages.
+    pub advice: Advice,
 }
 
 impl Default for Surroundings {
@@ -42,6 +49,7 @@ impl Default for Surroundings {
             ]),
             default_option_files: paths(&["/etc/my.cnf", "/etc/mysql/my.cnf"]),
             user: None,
+            advice: Arc::new(|error| error.known_advice().map(str::to_owned).into_iter().collect()),
         }
     }
 }

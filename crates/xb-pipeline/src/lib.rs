@@ -7,6 +7,7 @@
 //! [`archive`] looks into archives and makes one from another.
 
 pub mod archive;
+pub mod attend;
 pub mod cancel;
 pub mod clock;
 pub mod copy;

@@ -30,13 +30,15 @@ pub struct Invocation {
     pub args: Vec<OsString>,
     /// Environment variables set for the child, beside those it inherits.
     pub env: Vec<(OsString, OsString)>,
+    /// What it reads from its standard input; without it, nothing. A child need not read it.
+    pub input: Option<Vec<u8>>,
 }
 
 impl Invocation {
     /// A program without arguments.
     #[must_use]
     pub fn new(program: impl Into<PathBuf>) -> Self {
-        Invocation { program: program.into(), args: Vec::new(), env: Vec::new() }
+        Invocation { program: program.into(), args: Vec::new(), env: Vec::new(), input: None }
     }
 
     /// Adds an argument.
@@ -60,6 +62,13 @@ impl Invocation {
         self
     }
 
+    /// Gives the child something to read from its standard input.
+    #[must_use]
+    pub fn input(mut self, bytes: impl Into<Vec<u8>>) -> Self {
+        self.input = Some(bytes.into());
+        self
+    }
+
     /// The program's name without its directory.
     #[must_use]
     pub fn name(&self) -> String {
@@ -72,7 +81,12 @@ impl Invocation {
         let mut words = through.iter().map(OsString::as_os_str).chain(own);
         // Not as a path: of one without a slash `duct` would make one in the current directory.
         let program = words.next().unwrap_or_default().to_owned();
-        let base = duct::cmd(program, words).stdin_null().unchecked();
+        let base = duct::cmd(program, words);
+        let base = match &self.input {
+            Some(bytes) => base.stdin_bytes(bytes.clone()),
+            None => base.stdin_null(),
+        };
+        let base = base.unchecked();
         let base = self.env.iter().fold(base, |expression, (name, value)| expression.env(name, value));
         base.before_spawn(|command| {
             command.process_group(0);
@@ -241,7 +255,7 @@ fn supervise(handle: &duct::Handle, group: &Group) -> io::Result<ExitStatus> {
     }
 }
 
-fn read_lines(stderr: Outlet, mut on_line: impl FnMut(&str)) -> io::Result<()> {
+pub(crate) fn read_lines(stderr: Outlet, mut on_line: impl FnMut(&str)) -> io::Result<()> {
     let mut reader = BufReader::new(stderr);
     let mut line = Vec::new();
     loop {
@@ -347,6 +361,13 @@ impl Stopper {
     /// Asks the group to end. Does not wait.
     pub fn stop(&self) {
         self.0.stop();
+    }
+
+    /// Kills the group. Does not wait.
+    pub fn kill(&self) {
+        if self.0.reaped.get().is_none() {
+            self.0.signal(Signal::KILL);
+        }
     }
 }
 

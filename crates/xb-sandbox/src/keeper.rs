@@ -86,6 +86,7 @@ impl Drop for Keeper {
 fn bound(setpriv: &Path, invocation: Invocation) -> Invocation {
     Invocation {
         env: invocation.env,
+        input: invocation.input,
         ..Invocation::new(setpriv)
             .args(["--pdeathsig", "KILL", "--"])
             .arg(&invocation.program)

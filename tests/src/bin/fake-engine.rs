@@ -22,7 +22,7 @@ fn main() -> Outcome<ExitCode> {
     }
     let script = script_beside(&own)?;
     if args.iter().any(|arg| arg == "--version") {
-        eprintln!("{} based on MariaDB server {} Linux (x86_64)", own.display(), script.version);
+        eprintln!("{}", script.banner);
         return Ok(ExitCode::SUCCESS);
     }
     let mut starts = File::options().create(true).append(true).open(own.with_file_name(STARTS))?;

@@ -48,6 +48,7 @@ impl Failure {
                 self.error.cancelled().map_or(Exit::Unexpected, stopped)
             }
             EngineError::NotApplied { .. } | EngineError::Prepare { .. } => Exit::ApplyLog,
+            EngineError::BitmapPurge { .. } => Exit::BitmapPurge,
             EngineError::Base(BaseError::OtherServer { .. } | BaseError::Upgraded { .. } | BaseError::NoLsn { .. })
             | EngineError::Server(_)
             | EngineError::Probe(_)
@@ -57,6 +58,8 @@ impl Failure {
             | EngineError::Process(_) => Exit::Engine,
             EngineError::Lock(LockError::Fs(_))
             | EngineError::NotSet { .. }
+            | EngineError::Hook { .. }
+            | EngineError::NoBitmaps { .. }
             | EngineError::Commit(_)
             | EngineError::Restore(_)
             | EngineError::TargetExists { .. }
@@ -83,6 +86,8 @@ impl Failure {
             EngineError::Server(_) => "server",
             EngineError::Probe(_) | EngineError::Mismatch(_) | EngineError::Process(_) => "engine",
             EngineError::NotSet { .. } => "settings",
+            EngineError::Hook { .. } => "hook",
+            EngineError::NoBitmaps { .. } | EngineError::BitmapPurge { .. } => "bitmaps",
             EngineError::Commit(_) => "commit",
             EngineError::Restore(_) => "restore",
             EngineError::TargetExists { .. }
@@ -123,8 +128,8 @@ impl Failure {
 
     /// What to do, the likeliest first.
     pub(super) fn hints(&self) -> Vec<String> {
-        let known = self.last_words().and_then(|said| said.known);
-        let mut hints: Vec<String> = known.map(|known| known.advice().to_owned()).into_iter().collect();
+        let known = self.error.known_advice().map(str::to_owned);
+        let mut hints: Vec<String> = known.into_iter().collect();
         hints.extend(self.hints.iter().cloned());
         hints.extend(remedies(&self.error));
         hints.extend(
@@ -132,6 +137,11 @@ impl Failure {
         );
         hints
     }
+}
+
+/// What to do about an error, as notices tell it.
+pub(crate) fn advice(error: &EngineError) -> Vec<String> {
+    error.known_advice().map(str::to_owned).into_iter().chain(remedies(error)).collect()
 }
 
 fn stopped(Cancelled(reason): Cancelled) -> Exit {
@@ -187,6 +197,13 @@ fn remedy(error: &EngineError) -> Option<String> {
         EngineError::NotSet { key } => {
             return Some(format!("set {key} in the configuration file or give its option"));
         }
+        EngineError::Hook { key, .. } => {
+            return Some(format!("see what {key} wants; what it said is in the log of this run"));
+        }
+        EngineError::NoBitmaps { .. } => {
+            "set purge_bitmaps = 0: only Percona Server from 5.5 to 8.0.29 keeps such bitmaps"
+        }
+        EngineError::BitmapPurge { source, .. } => return Some(of_purging(source)),
         EngineError::Cancelled(_) => "nothing was left behind; run the same again when it suits",
         EngineError::Lock(LockError::Held { .. }) => {
             "wait until that run has ended, or end it; `pyxbackup status` tells when it has been running too long"
@@ -262,6 +279,16 @@ fn of_server(error: &ServerError) -> String {
         ServerError::Version { .. } => "only MySQL, Percona Server and MariaDB can be backed up".to_owned(),
         ServerError::Fs(error) => of_file(error),
     }
+}
+
+fn of_purging(error: &ClientError) -> String {
+    let what = match error {
+        ClientError::Query { reason, .. } if reason.contains("1227") => {
+            "give the account the privilege SUPER, or set purge_bitmaps = 0"
+        }
+        ClientError::Query { .. } | ClientError::Connect { .. } => "see the server's error log",
+    };
+    format!("{what}; the backup is good, and the next incremental purges what is left")
 }
 
 fn of_probing(error: &ProbeError) -> &'static str {

@@ -11,6 +11,7 @@ use xb_engine::EngineError;
 
 use crate::exit::Exit;
 use engine::Failure;
+pub(crate) use engine::advice;
 
 /// Why a run ended early.
 #[derive(Debug, thiserror::Error)]

@@ -18,6 +18,7 @@ use super::apply::{Staging, bring_up};
 use super::describe::{backup_meta, engine_record, manifest};
 use super::metadata::{Places, in_words, places, required};
 use super::prune::carry_out;
+use super::purge_bitmaps;
 use super::storing::{Storing, pack_files};
 use crate::context::{Context, Phases};
 use crate::error::{EngineError, WrongBackup};
@@ -44,6 +45,7 @@ pub(crate) fn run(context: &Context, kind: BackupKind) -> Result<BackupReport, E
             .monitor()
             .warn("the server writes no binary log: nothing later than the backup can be recovered");
     }
+    let purge = purge_bitmaps::plan(context, kind, &facts)?;
     let (tool, mismatch) = choose_tool(context, &facts)?;
     let catalog = Catalog::scan(store)?;
     for partial in &catalog.partials {
@@ -74,9 +76,13 @@ pub(crate) fn run(context: &Context, kind: BackupKind) -> Result<BackupReport, E
     let maker = engine_record(&tool, mismatch);
     let manifest = manifest(context, job, facts, maker, taken, beside, phases.finish());
     let directory = draft.commit(&manifest, &backup_meta(context, &manifest))?;
-    let prepared = apply(context, manifest.id, staged)?;
+    // The backup exists. What comes now is tried in any case, and told when it fails.
+    let purged = purge.after(context, &manifest);
+    let prepared = apply(context, manifest.id, staged);
     let pruned = prune(context);
     drop(lock);
+    let prepared = prepared?;
+    purged?;
     Ok(BackupReport { directory, manifest, prepared, pruned })
 }
 

@@ -20,13 +20,12 @@ use super::backup::{LOG_NAME, create_lock_directories};
 use crate::context::{Context, Phases};
 use crate::error::EngineError;
 use crate::lock::RunLock;
+use crate::notify::MAIL_MARK;
 use crate::prepared;
 use crate::private;
 use crate::report::{WipeItem, WipeReport};
 use crate::runlogs::logs_before;
 
-/// The mark that the test mail was sent.
-const MAIL_MARK: &str = "pyxbackup_mail_ok";
 /// Files of ours at the top of a store, beside the layout's directories and the lock.
 const MARKS: [&str; 2] = [PINS_DIRECTORY, MAIL_MARK];
 

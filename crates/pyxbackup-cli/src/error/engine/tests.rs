@@ -59,6 +59,11 @@ fn chain(error: ChainError) -> EngineError {
     error.into()
 }
 
+fn purging(reason: &str) -> EngineError {
+    let source = ClientError::Query { statement: "PURGE".into(), reason: reason.into() };
+    EngineError::BitmapPurge { backup: one(), before: Lsn(7), source }
+}
+
 fn extract(source: ExtractError) -> EngineError {
     EngineError::Extract { member: one(), source }
 }
@@ -101,6 +106,10 @@ fn extract(source: ExtractError) -> EngineError {
 #[case(extract(ExtractError::Archive { path: "/a".into(), source: FlowError::Pack("x".into()) }), 4, "damaged after it was written")]
 #[case(extract(ExtractError::Cancelled(Cancelled(CancelReason::Terminate))), 143, "")]
 #[case(EngineError::Prepare { member: one(), reason: "x".into(), said: said(&[], None) }, 64, "--prepare-memory")]
+#[case(EngineError::Hook { key: "hook_before", reason: "exit code 1".into() }, 128, "see what hook_before wants")]
+#[case(EngineError::NoBitmaps { server: "MySQL 8.4.0".into() }, 128, "set purge_bitmaps = 0")]
+#[case(purging("error 1227 (42000): Access denied"), 8, "the privilege SUPER")]
+#[case(purging("broken pipe"), 8, "the backup is good")]
 #[case(EngineError::Fs(fs(io::ErrorKind::Other)), 128, "see what is wrong with /stor/x")]
 #[case(start().into(), 65, "whether it may be executed")]
 fn every_error_has_its_exit_code_and_its_remedy(
