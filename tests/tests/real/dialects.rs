@@ -105,6 +105,33 @@ fn a_dialect_backs_up_and_restores_real_data(#[case] part: Part, #[case] version
     assert_eq!(starts.lines().count(), 3 + 4, "{starts}");
 }
 
+/// Everything but the last step leaves a copy open for more; a restore that starts from it takes that step.
+#[rstest]
+#[case(INNOBACKUPEX_2_2)]
+#[case(XTRABACKUP_8_0)]
+fn a_prepared_copy_takes_its_last_step_when_it_is_restored(#[case] part: Part) {
+    let source = server::source(0);
+    let mut home = Home::new(&source, Form::Gzip);
+    part.put_into(&home.engines());
+    home.settings.engine = part.choice;
+    home.settings.allow_version_mismatch = true;
+    home.settings.apply_log = true;
+    home.engine().full().unwrap();
+    dataset::change(&source, 1).unwrap();
+    home.engine().incr().unwrap();
+    let wanted = source.checksums().unwrap();
+    let restored = home.engine().restore_set().unwrap();
+    assert_eq!((restored.members.len(), restored.members_prepared), (2, 2));
+    assert_eq!(server::on(&restored.directory, &home.path().join("server")).checksums().unwrap(), wanted);
+    let starts = std::fs::read_to_string(home.engines().join(STARTED)).unwrap();
+    let prepares: Vec<(bool, bool)> = starts
+        .lines()
+        .filter(|line| line.contains("--use-memory"))
+        .map(|line| (line.contains(part.dropped), line.contains("--incremental-dir")))
+        .collect();
+    assert_eq!(prepares, [(true, false), (true, true), (false, false)], "{starts}");
+}
+
 #[rstest]
 #[case(INNOBACKUPEX_2_2)]
 #[case(XTRABACKUP_2_4)]

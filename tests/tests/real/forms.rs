@@ -100,7 +100,11 @@ fn the_program_does_the_same_as_its_users_type_it() {
     let listed = cli::run(&home, &["list", "--quiet"]).good();
     assert_eq!(listed.stdout.trim(), format!("# Full backup: {full}, incrementals: ['{incremental}']"));
     let nagios = cli::run(&home, &["status", "--status-format", "nagios"]).good();
-    assert!(nagios.stdout.starts_with(&format!("OK - Last backup incr from {incremental} | ")), "{}", nagios.text());
+    assert!(
+        nagios.stdout.starts_with(&format!("OK - Last backup incr from {incremental} | ")),
+        "{}",
+        nagios.text()
+    );
 
     let restored = home.restored().display().to_string();
     cli::run(&home, &["restore-set", "--restore-dir", &restored, "--restore-backup", "last"]).good();

@@ -13,3 +13,4 @@ mod keeping;
 mod prepared;
 mod refusals;
 mod secrets;
+mod sections;
