@@ -253,7 +253,7 @@ impl Home {
         let mut all = Vec::new();
         for (name, root) in [("store", self.store()), ("work", self.work())] {
             let is_usual = |path: &str, full: &Path| {
-                let is_lock = path.ends_with("pyxbackup.lock");
+                let is_lock = path.ends_with(".lock");
                 let is_log = name == "work" && path.contains("-pyxbackup") && path.ends_with(".log");
                 DIRECTORIES.contains(&path) || is_log || (is_lock && files::size(full) == 0)
             };

@@ -35,6 +35,7 @@ mod notify;
 mod option_file;
 mod prepared;
 mod private;
+mod readers;
 mod recorder;
 mod report;
 mod runlogs;

@@ -174,6 +174,33 @@ fn a_prune_waits_for_nobody_and_does_not_take_a_living_run_for_a_dead_one() {
     run.kill();
 }
 
+#[test]
+fn a_set_that_is_being_restored_stays_until_it_is_done() {
+    let source = server::shared();
+    let mut home = Home::new(&source, Form::Gzip);
+    home.settings.prune_after_backup = false;
+    let old = full_at(&home, "2026-09-01 03:00").manifest.id;
+    home.settings.retention_sets = 1;
+    full_at(&home, "2026-09-02 03:00");
+    let go = home.path().join("go");
+    let wait =
+        format!("case \"$*\" in *--prepare*) while [ ! -e '{}' ]; do sleep 0.1; done;; esac", go.display());
+    let engine = format!("{wait}\nexec /usr/bin/mariadb-backup \"$@\"");
+    files::script(&home.engines().join("mariadb-backup"), &engine);
+    let (restored, name) = (home.restored().display().to_string(), old.to_string());
+    let run = cli::start(&home, &["restore-set", "--restore-dir", &restored, "--restore-backup", &name]);
+    let prepares = || files::everything_below(&home.restored()).iter().any(|path| path.ends_with("ibdata1"));
+    wait_until("the restore has begun", Duration::from_secs(30), prepares);
+    let put_off = cli::run(&home, &["prune"]).ended_with(75);
+    assert!(put_off.stderr.contains("a restore reads"), "{}", put_off.text());
+    cli::run(&home, &["wipeout", "--i-am-absolutely-sure-wipeout"]).ended_with(75);
+    assert_eq!(home.backups().len(), 2);
+    fs::write(&go, "").unwrap();
+    run.wait().good();
+    cli::run(&home, &["prune"]).good();
+    assert_eq!(home.backups().len(), 1);
+}
+
 /// Tells its version, and then keeps still.
 const ENGINE_THAT_WAITS: &str =
     "case \"$*\" in *--version*) exec /usr/bin/mariadb-backup --version;; esac\nexec sleep 100";

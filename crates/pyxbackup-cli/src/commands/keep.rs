@@ -55,7 +55,11 @@ fn prune(call: &Call, dry_run: bool, format: KeepFormat, out: &mut dyn Write) ->
     };
     print(out, &text)?;
     // Each was told when it happened; a run that left something undone is no success.
-    Ok(if report.problems.is_empty() { Exit::Success } else { Exit::Fatal })
+    Ok(match (report.problems.is_empty(), report.postponed) {
+        (false, _) => Exit::Fatal,
+        (true, true) => Exit::Locked,
+        (true, false) => Exit::Success,
+    })
 }
 
 /// What goes is said before it does.

@@ -78,6 +78,7 @@ fn sum(report: &PruneReport) -> String {
     let bytes = units::bytes(report.frees_bytes);
     match (is_idle, report.done) {
         (true, _) => "nothing to do\n".to_owned(),
+        (false, true) if report.postponed => "put off until no restore reads from the store\n".to_owned(),
         (false, true) => format!("freed {bytes}\n"),
         (false, false) => format!("would free {bytes}; nothing was changed\n"),
     }

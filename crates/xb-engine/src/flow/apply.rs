@@ -15,7 +15,8 @@ use super::unpack::{check_keys, unpack_member};
 use crate::context::{Context, Phases};
 use crate::encryption::keys;
 use crate::error::{EngineError, LastWords};
-use crate::prepared::{self, ApplyPlan, Fingerprint, Found, PreparedLock, State, plan_apply};
+use crate::prepared::{self, ApplyPlan, Fingerprint, Found, State, plan_apply};
+use crate::readers::{self, ReadersLock};
 use crate::report::ApplyReport;
 use crate::tool::{PrepareMode, Tool};
 
@@ -57,7 +58,7 @@ pub(super) fn bring_up(
     let work_dir = context.work_dir()?;
     let ids: Vec<BackupId> = chain.iter().map(BackupRecord::id).collect();
     let set = ids.first().copied().ok_or(xb_catalog::plan::RestoreError::NothingToRestore)?;
-    let _lock = PreparedLock::exclusive(context, work_dir)?;
+    let _lock = ReadersLock::exclusive(context, &work_dir.join(readers::PREPARED))?;
     let found = prepared::find(work_dir, set)?;
     if matches!(found, Found::Foreign) {
         return Err(EngineError::NotOurs { path: prepared::directory(work_dir, set) });

@@ -14,7 +14,8 @@ use xb_pipeline::monitor::Phase;
 
 use crate::context::{Context, Phases};
 use crate::error::EngineError;
-use crate::prepared::{self, Fingerprint, Found, PreparedLock, STATE_NAME, State, Step, is_prefix};
+use crate::prepared::{self, Fingerprint, Found, STATE_NAME, State, Step, is_prefix};
+use crate::readers::{self, ReadersLock};
 
 /// The prepared copy of the first members of a chain. While it is held no run changes it.
 #[derive(Debug)]
@@ -23,13 +24,13 @@ pub(super) struct Head {
     files: Fingerprint,
     /// So many members of the chain are in it.
     pub(super) count: usize,
-    _lock: PreparedLock,
+    _lock: ReadersLock,
 }
 
 /// The prepared copy, where there is one, it holds a beginning of the chain, and starting from it is quicker.
 pub(super) fn head(context: &Context, plan: &RestorePlan, restore_dir: &Path) -> Option<Head> {
     let work_dir = context.settings.work_dir.as_deref()?;
-    let lock = PreparedLock::shared(work_dir)?;
+    let lock = ReadersLock::shared(&work_dir.join(readers::PREPARED))?;
     let chain: Vec<BackupId> = plan.members.iter().map(BackupRecord::id).collect();
     let set = *chain.first()?;
     // Whatever is wrong with it, the store has all that is needed.

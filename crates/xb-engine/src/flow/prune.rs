@@ -18,6 +18,7 @@ use crate::error::EngineError;
 use crate::lock::{LockState, RunLock, lock_state};
 use crate::prepared;
 use crate::private;
+use crate::readers::{self, ReadersLock};
 use crate::report::{LeftBehind, PruneReport};
 use crate::runlogs::logs_before;
 
@@ -41,7 +42,14 @@ pub(super) fn carry_out(context: &Context, phases: &mut Phases<'_>) -> Result<Pr
         context.monitor().info(&format!("removing {}: {}", left.path.display(), left.what));
         attempt(context, &mut report.problems, remove_leftover(&left.path).map_err(EngineError::from))?;
     }
-    for set in &report.plan.sets {
+    let reading = ReadersLock::try_exclusive(&catalog.root.join(readers::STORE))?;
+    if reading.is_none() && !report.plan.is_idle() {
+        context
+            .monitor()
+            .warn("a restore reads from the store: no set is moved or removed now, the next prune does it");
+        report.postponed = true;
+    }
+    for set in report.plan.sets.iter().filter(|_| reading.is_some()) {
         let done = one_set(context, &catalog, set);
         attempt(context, &mut report.problems, done)?;
     }
@@ -118,7 +126,16 @@ fn plan(context: &Context, is_locked: bool) -> Result<(Catalog, PruneReport), En
     let store = catalog.root.clone();
     Ok((
         catalog,
-        PruneReport { store, plan, leftovers: left, logs, frees_bytes, done: false, problems: Vec::new() },
+        PruneReport {
+            store,
+            plan,
+            leftovers: left,
+            logs,
+            frees_bytes,
+            done: false,
+            postponed: false,
+            problems: Vec::new(),
+        },
     ))
 }
 

@@ -20,6 +20,7 @@ use super::unpack::{check_keys, unpack_member};
 use crate::context::{Context, Phases};
 use crate::encryption::keys;
 use crate::error::{EngineError, LastWords};
+use crate::readers::{self, ReadersLock};
 use crate::report::RestoreReport;
 use crate::tool::{PrepareMode, Tool};
 
@@ -28,7 +29,10 @@ pub(crate) fn run(context: &Context) -> Result<RestoreReport, EngineError> {
     let restore_dir = settings.restore_dir.as_deref().ok_or(EngineError::NotSet { key: "restore_dir" })?;
     let mut phases = Phases::new(context);
     phases.begin(Phase::Probe, "looking at the chain", None);
-    let catalog = Catalog::scan(context.store()?)?;
+    let store = context.store()?;
+    // While it is held no set is moved or removed.
+    let _reading = ReadersLock::reading(context, &store.join(readers::STORE))?;
+    let catalog = Catalog::scan(store)?;
     let plan = plan_restore(&catalog, settings.restore_backup, restore_dir)?;
     if let Some(error) = &plan.passed_over {
         context.monitor().warn(&format!("a newer backup cannot be restored: {error}"));

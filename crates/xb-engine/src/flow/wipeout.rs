@@ -23,6 +23,7 @@ use crate::lock::RunLock;
 use crate::notify::MAIL_MARK;
 use crate::prepared;
 use crate::private;
+use crate::readers::{self, ReadersLock};
 use crate::report::{WipeItem, WipeReport};
 use crate::runlogs::logs_before;
 
@@ -42,6 +43,8 @@ pub(crate) fn run(context: &Context) -> Result<WipeReport, EngineError> {
     }
     create_lock_directories(store, work_dir)?;
     let _lock = RunLock::acquire(work_dir, store)?;
+    let reading = ReadersLock::try_exclusive(&store.join(readers::STORE))?;
+    let _reading = reading.ok_or_else(|| EngineError::RestoreRunning { path: store.to_owned() })?;
     let mut phases = Phases::new(context);
     phases.begin(Phase::Prune, "every backup", None);
     let catalog = Catalog::scan(store)?;

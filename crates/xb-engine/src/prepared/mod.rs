@@ -1,7 +1,6 @@
 //! The prepared copy: `P_<set>` in `work_dir`, a full backup with the incrementals of its set applied to it as
 //! they were taken. One owner: everything that reads or writes such a directory asks here.
 
-mod lock;
 mod plan;
 mod state;
 
@@ -11,7 +10,6 @@ use xb_catalog::layout::PARTIAL_SUFFIX;
 use xb_core::BackupId;
 use xb_pipeline::fs::{FsError, remove_tree};
 
-pub(crate) use lock::PreparedLock;
 pub(crate) use plan::{ApplyPlan, Found, is_prefix, plan_apply};
 pub(crate) use state::{Fingerprint, STATE_NAME, State, Step};
 

@@ -36,6 +36,8 @@ pub struct PruneReport {
     pub frees_bytes: u64,
     /// Whether it was done; else it was only looked at.
     pub done: bool,
+    /// Whether sets were left as they are because a restore was reading.
+    pub postponed: bool,
     /// What could not be done, and why.
     pub problems: Vec<String>,
 }
