@@ -8,6 +8,7 @@ use xb_catalog::manifest::PhaseRecord;
 use xb_core::settings::Settings;
 use xb_core::{Masker, Secret};
 use xb_pipeline::cancel::CancelToken;
+use xb_pipeline::fs::FsError;
 use xb_pipeline::monitor::{Monitor, Phase};
 
 use crate::error::EngineError;
@@ -25,6 +26,12 @@ pub(crate) struct Context {
 impl Context {
     pub(crate) fn store(&self) -> Result<&Path, EngineError> {
         self.settings.stor_dir.as_deref().ok_or(EngineError::NotSet { key: "stor_dir" })
+    }
+
+    /// The store under the one name that tells it from others.
+    pub(crate) fn store_name(&self) -> Result<PathBuf, EngineError> {
+        let store = self.store()?;
+        Ok(std::fs::canonicalize(store).map_err(FsError::on("open the store", store))?)
     }
 
     pub(crate) fn work_dir(&self) -> Result<&Path, EngineError> {

@@ -134,7 +134,7 @@ pub enum EngineError {
         source: Box<EngineError>,
     },
     /// Where the prepared copy belongs stands something else.
-    #[error("{} is not a prepared copy of this version", path.display())]
+    #[error("{} is not a prepared copy of this store", path.display())]
     NotOurs {
         /// What stands there.
         path: PathBuf,
@@ -248,6 +248,15 @@ impl EngineError {
             EngineError::Backup { said, .. } | EngineError::Prepare { said, .. } => {
                 said.known.map(KnownFailure::advice)
             }
+            _ => None,
+        }
+    }
+
+    /// The backup that exists although the run failed: it was committed before.
+    #[must_use]
+    pub fn committed(&self) -> Option<BackupId> {
+        match self {
+            EngineError::NotApplied { backup, .. } | EngineError::BitmapPurge { backup, .. } => Some(*backup),
             _ => None,
         }
     }

@@ -32,6 +32,21 @@ pub(crate) fn was_killed(context: &Context, mib: u64) {
     }
 }
 
+/// An engine that was given so much did well: after a kill the next may have a little more, until nothing is left
+/// of that.
+pub(crate) fn did_well(context: &Context, mib: u64) {
+    let (Some(killed), Some(path)) = (killed_at_mib(context), killed_path(context)) else { return };
+    let eased = killed.saturating_add(killed / 4).max(killed + 1);
+    let is_over = available_mib(Path::new("/")).is_none_or(|available| eased / 2 >= available / SHARE);
+    // What cannot be written down is tried anew the next time.
+    let _ = match (context.settings.prepare_memory, is_over) {
+        (PrepareMemory::Mib(_), _) => Ok(()),
+        (PrepareMemory::Auto, true) => std::fs::remove_file(path),
+        (PrepareMemory::Auto, false) if mib >= killed / 2 => std::fs::write(path, eased.to_string()),
+        (PrepareMemory::Auto, false) => Ok(()),
+    };
+}
+
 fn killed_path(context: &Context) -> Option<PathBuf> {
     Some(context.settings.work_dir.as_deref()?.join(KILLED_NAME))
 }

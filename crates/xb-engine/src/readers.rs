@@ -4,7 +4,7 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use xb_pipeline::fs::FsError;
 
@@ -15,6 +15,8 @@ use crate::error::EngineError;
 pub(crate) const PREPARED: &str = ".pyxbackup.prepared.lock";
 /// The lock of a store.
 pub(crate) const STORE: &str = ".pyxbackup.readers.lock";
+/// A backup is not held up for longer by a restore that copies.
+const PATIENCE: Duration = Duration::from_secs(600);
 /// How often a run looks whether the restores have what they need.
 const PAUSE: Duration = Duration::from_millis(200);
 
@@ -25,12 +27,16 @@ pub(crate) struct ReadersLock {
 }
 
 impl ReadersLock {
-    /// For a run that changes things; waits for restores.
+    /// For a run that changes things; waits for restores, but not for ever.
     ///
     /// # Errors
-    /// [`EngineError`], also when the run is to stop meanwhile.
+    /// [`EngineError::RestoreRunning`] after ten minutes; also when the run is to stop meanwhile.
     pub(crate) fn exclusive(context: &Context, path: &Path) -> Result<Self, EngineError> {
-        wait(context, "a restore that copies from the prepared copy", || Self::try_exclusive(path))
+        let until = Instant::now() + PATIENCE;
+        wait(context, "a restore that copies from the prepared copy", || match Self::try_exclusive(path)? {
+            None if Instant::now() > until => Err(EngineError::RestoreRunning { path: path.to_owned() }),
+            lock => Ok(lock),
+        })
     }
 
     /// For a restore; waits for a run that changes things. `None` where nobody could lock: without the right to
@@ -68,7 +74,7 @@ impl ReadersLock {
 fn wait<T>(
     context: &Context,
     for_what: &str,
-    attempt: impl Fn() -> Result<Option<T>, FsError>,
+    attempt: impl Fn() -> Result<Option<T>, EngineError>,
 ) -> Result<T, EngineError> {
     let mut is_told = false;
     loop {

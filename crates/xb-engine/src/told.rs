@@ -132,7 +132,5 @@ fn tell_error(
     notice.failing_phase = recorder.last_phase();
     notice.advice = (context.around.advice)(error).iter().map(|advice| masker.mask(advice)).collect();
     notice.log_tail = recorder.lines();
-    if let EngineError::BitmapPurge { backup, .. } | EngineError::NotApplied { backup, .. } = error {
-        notice.backup = Some(*backup);
-    }
+    notice.backup = error.committed().or(notice.backup);
 }

@@ -50,14 +50,11 @@ pub fn list_tree(root: &Path) -> Result<Vec<PathBuf>, FsError> {
 /// no time and no room.
 #[must_use]
 pub fn can_clone(from: &Path, to: &Path) -> bool {
-    let (probe, input) = (to.join(".clone"), File::open(from));
-    let cloned = input
-        .ok()
-        .zip(create_private(&probe).ok())
-        .is_some_and(|(input, output)| rustix::fs::ioctl_ficlone(&output, &input).is_ok());
-    // Where it cannot be removed nothing was made.
+    let probe = to.join(format!(".pyxbackup-clone-{}", std::process::id()));
+    let (Ok(input), Ok(output)) = (File::open(from), create_private(&probe)) else { return false };
+    // It was made here; an empty file that stays is in nobody's way.
     let _ = fs::remove_file(&probe);
-    cloned
+    rustix::fs::ioctl_ficlone(&output, &input).is_ok()
 }
 
 /// Copies `items` from below `from` to below `to`, which exists and is empty, on `threads` threads.

@@ -133,7 +133,7 @@ fn what_dead_runs_left_goes_and_what_is_not_ours_stays() {
         format!("store/incr/{old}/2026_09_02-00_00_00.partial/backup.xbs.gz"),
         "store/weekly/2026_09_02-00_00_00.partial/full/x".to_owned(),
         "work/.pyxbackup-run-999999/engine.cnf".to_owned(),
-        "work/P_2026_09_02-00_00_00.partial/ibdata1".to_owned(),
+        "work/.pyxbackup-staging-2026_09_02-00_00_00/ibdata1".to_owned(),
         "work/2026_08_31-23_59_59-pyxbackup.log".to_owned(),
     ]
     .map(|path| make(&path));

@@ -241,16 +241,112 @@ fn a_backup_stays_when_it_cannot_be_applied_and_less_memory_is_given_after_a_kil
     );
     assert_eq!(copies(&home), Vec::<String>::new());
     cli::run(&home, &["apply-last"]).ended_with(64);
+    let json = cli::run(&home, &["full", "--json"]).ended_with(64);
+    let json: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
+    assert_eq!(json["error"]["committed_backup"], home.backups()[1].to_string());
     let given: Vec<u64> =
         fs::read_to_string(home.path().join("prepares")).unwrap().lines().map(memory).collect();
     assert_eq!(given[1], given[0] / 2, "{given:?}");
     fs::remove_file(home.engines().join("mariadb-backup")).unwrap();
     cli::run(&home, &["apply-last"]).good();
-    assert_holds(&copy_of(&home, full), &home, &source.checksums().unwrap());
+    assert_holds(&copy_of(&home, home.backups()[1]), &home, &source.checksums().unwrap());
 }
 
 /// The memory on an engine's command line, in MiB.
 fn memory(line: &str) -> u64 {
     let option = line.split(' ').find_map(|word| word.strip_prefix("--use-memory=")).unwrap();
     option.strip_suffix('M').unwrap().parse().unwrap()
+}
+
+/// At three in the morning many servers begin a backup of the same name.
+#[test]
+fn a_copy_of_another_store_is_neither_started_from_nor_built_upon_nor_removed() {
+    let (one, other) = (server::source(0), server::empty());
+    let mut home = Home::new(&one, Form::Directory);
+    home.settings.apply_log = true;
+    let time = |text: &str| chrono::NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M").unwrap();
+    let set = home.engine_at(time("2026-09-01 03:00")).full().unwrap().manifest.id;
+    let ours = files::digests(&copy_of(&home, set));
+    let mut second = Home::new(&other, Form::Directory);
+    second.settings.work_dir = home.settings.work_dir.clone();
+    assert_eq!(second.engine_at(time("2026-09-01 03:00")).full().unwrap().manifest.id, set);
+    let restored = second.engine().restore_set().unwrap();
+    assert_eq!(restored.members_prepared, 0);
+    let copy = server::on(&restored.directory, &second.path().join("server"));
+    assert_eq!(copy.checksums().unwrap(), other.checksums().unwrap());
+    second.settings.apply_log = true;
+    let error = second.engine_at(time("2026-09-01 03:00")).apply_last().unwrap_err();
+    assert!(error.to_string().contains("is not a prepared copy of this store"), "{error}");
+    second.engine_at(time("2026-09-02 03:00")).full().unwrap();
+    assert_eq!(files::digests(&copy_of(&home, set)), ours);
+}
+
+#[test]
+fn a_restore_that_cannot_go_on_from_the_copy_starts_from_the_store() {
+    let source = server::source(0);
+    let mut home = Home::new(&source, Form::Gzip);
+    home.settings.apply_log = true;
+    home.engine().full().unwrap();
+    dataset::change(&source, 1).unwrap();
+    home.engine().incr().unwrap();
+    home.settings.apply_log = false;
+    dataset::change(&source, 2).unwrap();
+    home.engine().incr().unwrap();
+    let once = home.path().join("once");
+    wrap(&home, &format!("[ -e '{once}' ] || {{ touch '{once}'; exit 1; }}", once = once.display()));
+    let restored = home.restored().display().to_string();
+    let ended = cli::run(&home, &["restore-set", "--restore-dir", &restored]).good();
+    assert!(ended.stderr.contains("starting from the store instead"), "{}", ended.text());
+    let copy = home.restored().join(format!("P_{}", home.backups()[2]));
+    assert_eq!(
+        server::on(&copy, &home.path().join("server")).checksums().unwrap(),
+        source.checksums().unwrap()
+    );
+}
+
+#[test]
+fn a_restore_into_the_work_directory_and_a_run_that_applies_leave_one_another_alone() {
+    let source = server::source(0);
+    let mut home = Home::new(&source, Form::Gzip);
+    home.engine().full().unwrap();
+    dataset::change(&source, 1).unwrap();
+    let last = home.engine().incr().unwrap().manifest.id;
+    let go = home.path().join("go");
+    let waits = format!("while [ ! -e '{}' ]; do sleep 0.1; done", go.display());
+    wrap(&home, &format!("case \" $* \" in *P_{last}.partial*) {waits};; esac"));
+    let work = home.work().display().to_string();
+    let run = cli::start(&home, &["restore-set", "--restore-dir", &work]);
+    let prepares = home.path().join("prepares");
+    wait_until("the restore prepares", Duration::from_secs(30), || prepares.exists());
+    let applied = home.engine().apply_last().unwrap();
+    assert_eq!(applied.applied.len(), 2);
+    fs::write(&go, "").unwrap();
+    run.wait().good();
+    let wanted = source.checksums().unwrap();
+    assert_holds(&home.work().join(format!("P_{last}")), &home, &wanted);
+    assert_holds(&applied.directory, &home, &wanted);
+    home.settings.apply_log = true;
+    home.engine().full().unwrap();
+    assert!(home.work().join(format!("P_{last}")).exists(), "what was restored there is not ours to remove");
+}
+
+/// In a mount namespace of its own, which goes with it.
+const ON_A_SMALL_DISK: &str =
+    "mount -t tmpfs -o size=3m,mode=0700 tmpfs \"$0\" || exit 99; \"$@\"; echo \"ended: $?\"";
+
+#[test]
+fn a_work_directory_without_room_costs_the_copy_and_not_the_backup() {
+    let source = server::source(0);
+    let mut home = Home::new(&source, Form::Gzip);
+    home.settings.apply_log = true;
+    let work = home.work().display().to_string();
+    let program = cli::program().display().to_string();
+    let command = ["-m", "sh", "-c", ON_A_SMALL_DISK, &work, &program].map(str::to_owned).to_vec();
+    let command = [command, cli::with_config(&home, &["full"])].concat();
+    let ended = cli::run_program(&home, Path::new("unshare"), &command).good();
+    assert!(ended.stdout.contains("ended: 64"), "{}", ended.text());
+    assert!(ended.stderr.contains("it is stored as a stream"), "{}", ended.text());
+    let catalog = home.catalog();
+    let full = catalog.newest().unwrap();
+    assert!(full.is_complete() && full.directory.join("backup.xbs.gz").exists());
 }

@@ -231,7 +231,7 @@ fn remedy(error: &EngineError) -> Option<String> {
             return None;
         }
         EngineError::NotOurs { .. } => {
-            "move it away, or remove it if nobody needs it: the Python tool and restores into work_dir leave such a directory"
+            "move it away, or remove it if nobody needs it: the Python tool, restores into work_dir and other stores with the same work_dir leave such a directory"
         }
         EngineError::Prepare { .. } => {
             "try once more with a larger --prepare-memory, or a smaller one where memory was short; if it fails again, \

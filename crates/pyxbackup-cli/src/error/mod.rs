@@ -169,9 +169,14 @@ pub(crate) fn text(error: &CliError) -> String {
 }
 
 fn render_json(error: &CliError, exit: Exit, out: &mut dyn Write) -> io::Result<()> {
-    let object = serde_json::json!({
+    let mut object = serde_json::json!({
         "error": { "kind": error.kind(), "exit_code": exit.code(), "messages": error.messages() }
     });
+    if let CliError::Engine(failure) = error
+        && let Some(backup) = failure.error.committed()
+    {
+        object["error"]["committed_backup"] = backup.to_string().into();
+    }
     writeln!(out, "{object:#}")?;
     out.flush()
 }

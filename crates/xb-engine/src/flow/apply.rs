@@ -6,7 +6,7 @@ use xb_catalog::BackupRecord;
 use xb_core::{BackupId, Lsn};
 use xb_formats::meta::checkpoints::Checkpoints;
 use xb_formats::meta::names::MetaKind;
-use xb_pipeline::fs::{FilesystemSync, create_new_dir_private, free_bytes, remove_tree, rename};
+use xb_pipeline::fs::{FilesystemSync, create_new_dir_private, free_bytes, remove_tree, rename, tree_bytes};
 use xb_pipeline::keys::Keys;
 use xb_pipeline::monitor::Phase;
 
@@ -15,7 +15,7 @@ use super::unpack::{check_keys, unpack_member};
 use crate::context::{Context, Phases};
 use crate::encryption::keys;
 use crate::error::{EngineError, LastWords};
-use crate::prepared::{self, ApplyPlan, Fingerprint, Found, State, plan_apply};
+use crate::prepared::{self, Applied, ApplyPlan, Fingerprint, Found, State, plan_apply};
 use crate::readers::{self, ReadersLock};
 use crate::report::ApplyReport;
 use crate::tool::{PrepareMode, Tool};
@@ -55,21 +55,22 @@ pub(super) fn bring_up(
     chain: &[BackupRecord],
     staged: Option<Staging>,
 ) -> Result<ApplyReport, EngineError> {
-    let work_dir = context.work_dir()?;
+    let (work_dir, store) = (context.work_dir()?, context.store_name()?);
+    let members = chain.iter().map(Applied::of).collect::<Result<Vec<_>, _>>()?;
     let ids: Vec<BackupId> = chain.iter().map(BackupRecord::id).collect();
     let set = ids.first().copied().ok_or(xb_catalog::plan::RestoreError::NothingToRestore)?;
     let _lock = ReadersLock::exclusive(context, &work_dir.join(readers::PREPARED))?;
-    let found = prepared::find(work_dir, set)?;
+    let found = prepared::find(work_dir, &store, set)?;
     if matches!(found, Found::Foreign) {
         return Err(EngineError::NotOurs { path: prepared::directory(work_dir, set) });
     }
-    let plan = plan_apply(&ids, &found);
+    let plan = plan_apply(&members, &found);
     let before = match (&plan, found) {
         (ApplyPlan::Nothing | ApplyPlan::Continue { .. }, Found::Usable(state)) => Some(state),
         _ => None,
     };
     tell(context, &plan, set);
-    let mut copy = Copying { context, work_dir, set, chain, staged };
+    let mut copy = Copying { context, work_dir, store: &store, set, chain, members: &members, staged };
     let rebuilt = match plan {
         ApplyPlan::Nothing => None,
         ApplyPlan::Continue { from } => {
@@ -82,11 +83,12 @@ pub(super) fn bring_up(
         }
     };
     drop(copy);
-    for path in prepared::others(work_dir, Some(set))? {
+    for path in prepared::others(work_dir, &store, Some(set))? {
         context.monitor().info(&format!("removing {}, which {set} replaces", path.display()));
         prepared::remove(&path)?;
     }
-    let had = before.map(|state| state.applied).unwrap_or_default();
+    let had: Vec<BackupId> =
+        before.map(|state| state.applied.iter().map(|applied| applied.id).collect()).unwrap_or_default();
     Ok(ApplyReport {
         directory: prepared::directory(work_dir, set),
         to_lsn: chain.last().and_then(|member| member.lsns).map(|lsns| lsns.to),
@@ -110,8 +112,11 @@ fn tell(context: &Context, plan: &ApplyPlan, set: BackupId) {
 struct Copying<'a> {
     context: &'a Context,
     work_dir: &'a Path,
+    store: &'a Path,
     set: BackupId,
     chain: &'a [BackupRecord],
+    /// The same as they are written down in the copy.
+    members: &'a [Applied],
     staged: Option<Staging>,
 }
 
@@ -123,7 +128,7 @@ impl Copying<'_> {
         let directory = prepared::directory(self.work_dir, self.set);
         let done =
             (from..self.chain.len()).try_for_each(|index| self.step(phases, &tool, &keys, &directory, index));
-        let is_spoilt = !matches!(prepared::find(self.work_dir, self.set)?, Found::Usable(_));
+        let is_spoilt = !matches!(prepared::find(self.work_dir, self.store, self.set)?, Found::Usable(_));
         if done.is_err() && is_spoilt {
             prepared::remove(&directory)?;
         }
@@ -134,17 +139,18 @@ impl Copying<'_> {
     fn build(&mut self, phases: &mut Phases<'_>) -> Result<(), EngineError> {
         let tool = find_tool(self.context, self.chain)?;
         let directory = prepared::directory(self.work_dir, self.set);
+        let staged_full = self.staged.take_if(|_| self.chain.len() == 1);
+        let first_is_there = staged_full.is_some();
+        let keys = self.keys(usize::from(first_is_there))?;
+        if !first_is_there {
+            self.check_room(&directory)?;
+        }
         // Of no use, and its room is needed.
         prepared::remove(&directory)?;
-        let staged_full = self.staged.take_if(|_| self.chain.len() == 1);
-        let (workplace, first_is_there) = match staged_full {
-            Some(staged) => (staged, true),
-            None => {
-                self.check_room()?;
-                (Staging::create(self.work_dir, self.set)?, false)
-            }
+        let workplace = match staged_full {
+            Some(staged) => staged,
+            None => Staging::create(self.work_dir, self.set)?,
         };
-        let keys = self.keys(usize::from(first_is_there))?;
         if !first_is_there {
             unpack_member(self.context, phases, &self.chain[0], &keys, workplace.path())?;
         }
@@ -162,8 +168,9 @@ impl Copying<'_> {
         Ok(keys)
     }
 
-    fn check_room(&self) -> Result<(), EngineError> {
-        let free = free_bytes(self.work_dir)?;
+    /// What stands there now makes room.
+    fn check_room(&self, old: &Path) -> Result<(), EngineError> {
+        let free = free_bytes(self.work_dir)?.saturating_add(tree_bytes(old).unwrap_or(0));
         let needed =
             self.chain.iter().filter_map(|member| member.sizes).map(|sizes| sizes.stream_bytes).sum();
         if free >= needed {
@@ -188,9 +195,7 @@ impl Copying<'_> {
             0 => None,
             _ => Some(self.incremental(phases, keys, index)?),
         };
-        let before = self.chain[..index].iter();
-        let reached = before.clone().last().and_then(|base| base.lsns).map_or(Lsn(0), |lsns| lsns.to);
-        let state = State::applying(self.set, before.map(BackupRecord::id).collect(), reached, id);
+        let state = State::applying(self.store, self.set, self.members[..index].to_vec(), id);
         let disk = FilesystemSync::open(directory)?;
         state.write(directory)?;
         phases.begin(Phase::Prepare, &format!("{id} into the prepared copy"), None);
@@ -202,7 +207,7 @@ impl Copying<'_> {
             return Err(EngineError::Prepare { member: id, reason, said: LastWords::default() });
         }
         disk.sync()?;
-        state.ready(id, to_lsn, Fingerprint::of(directory)?).write(directory)?;
+        state.ready(self.members[index].clone(), Fingerprint::of(directory)?).write(directory)?;
         Ok(())
     }
 

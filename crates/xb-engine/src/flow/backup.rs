@@ -137,7 +137,9 @@ impl Job {
         let started = context.now();
         let id = BackupId::after(started.naive_local(), catalog.newest_name());
         let set = base.as_ref().map_or(id, |base| base.set);
-        Ok(Job { place: Place { set, id }, base, storing: Storing::plan(context)?, started })
+        // How much an incremental takes is not known before.
+        let files_bytes = facts.datadir_bytes.filter(|_| base.is_none());
+        Ok(Job { place: Place { set, id }, base, storing: Storing::plan(context, files_bytes)?, started })
     }
 }
 
@@ -190,6 +192,9 @@ fn apply(
 ) -> Result<Option<ApplyReport>, EngineError> {
     if !context.settings.apply_log {
         return Ok(None);
+    }
+    if context.settings.encrypt.is_some() {
+        context.monitor().info("the prepared copy is not encrypted: it is what a server can start on");
     }
     let bring_up = || {
         let catalog = Catalog::scan(context.store()?)?;

@@ -3,9 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use xb_catalog::BackupRecord;
 use xb_catalog::plan::RestorePlan;
-use xb_core::BackupId;
 use xb_formats::archive::Archive;
 use xb_pipeline::copy::{CopyItem, can_clone, copy_tree, list_tree};
 use xb_pipeline::extract::ExtractError;
@@ -14,7 +12,7 @@ use xb_pipeline::monitor::Phase;
 
 use crate::context::{Context, Phases};
 use crate::error::EngineError;
-use crate::prepared::{self, Fingerprint, Found, STATE_NAME, State, Step, is_prefix};
+use crate::prepared::{self, Applied, Fingerprint, Found, STATE_NAME, State, Step, is_prefix};
 use crate::readers::{self, ReadersLock};
 
 /// The prepared copy of the first members of a chain. While it is held no run changes it.
@@ -31,10 +29,12 @@ pub(super) struct Head {
 pub(super) fn head(context: &Context, plan: &RestorePlan, restore_dir: &Path) -> Option<Head> {
     let work_dir = context.settings.work_dir.as_deref()?;
     let lock = ReadersLock::shared(&work_dir.join(readers::PREPARED))?;
-    let chain: Vec<BackupId> = plan.members.iter().map(BackupRecord::id).collect();
-    let set = *chain.first()?;
+    let store = context.store_name().ok()?;
+    let chain: Vec<Applied> = plan.members.iter().map(Applied::of).collect::<Result<_, _>>().ok()?;
+    let set = chain.first()?.id;
     // Whatever is wrong with it, the store has all that is needed.
-    let Ok(Found::Usable(State { applied, step: Step::Ready { files }, .. })) = prepared::find(work_dir, set)
+    let Ok(Found::Usable(State { applied, step: Step::Ready { files }, .. })) =
+        prepared::find(work_dir, &store, set)
     else {
         return None;
     };

@@ -84,7 +84,10 @@ pub(crate) fn prepare(
     let status = child.wait()?;
     context.cancel().check()?;
     let reason = match (status.success(), listener.success().is_set()) {
-        (true, true) => return Ok(()),
+        (true, true) => {
+            memory::did_well(context, memory_mib);
+            return Ok(());
+        }
         (true, false) => format!("{tool} ended with exit code 0 but never wrote \"completed OK!\""),
         // Nobody else kills an engine that asks for nothing.
         (false, _) if status.signal() == Some(KILL) => {

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use xb_catalog::Catalog;
+use xb_catalog::pins::PINS_DIRECTORY;
 use xb_catalog::plan::{Action, PlannedSet, RetentionPlan, RetentionPolicy, plan_retention};
 use xb_catalog::remove::{Leftover, leftovers, remove_at};
 use xb_catalog::shelve::{ShelveError, shelve};
@@ -40,7 +41,9 @@ pub(super) fn carry_out(context: &Context, phases: &mut Phases<'_>) -> Result<Pr
     // First what is of no use to anybody: moving sets may need the room.
     for left in &report.leftovers {
         context.monitor().info(&format!("removing {}: {}", left.path.display(), left.what));
-        attempt(context, &mut report.problems, remove_leftover(&left.path).map_err(EngineError::from))?;
+        let done = remove_leftover(&left.path);
+        report.postponed |= matches!(done, Ok(false));
+        attempt(context, &mut report.problems, done.map(drop))?;
     }
     let reading = ReadersLock::try_exclusive(&catalog.root.join(readers::STORE))?;
     if reading.is_none() && !report.plan.is_idle() {
@@ -53,7 +56,8 @@ pub(super) fn carry_out(context: &Context, phases: &mut Phases<'_>) -> Result<Pr
         let done = one_set(context, &catalog, set);
         attempt(context, &mut report.problems, done)?;
     }
-    for log in &report.logs {
+    // That of a restore that goes on may be older than what is kept.
+    for log in report.logs.iter().filter(|_| reading.is_some()) {
         // A log in the way of nobody is not worth a word.
         let _ = std::fs::remove_file(log);
     }
@@ -80,6 +84,11 @@ fn attempt(
 
 fn one_set(context: &Context, catalog: &Catalog, planned: &PlannedSet) -> Result<(), EngineError> {
     let name = planned.newest_member;
+    let is_pinned = |id: BackupId| catalog.root.join(PINS_DIRECTORY).join(id.to_string()).exists();
+    if planned.action != Action::Stay && planned.members.iter().any(|member| is_pinned(member.id)) {
+        context.monitor().info(&format!("set {} was pinned meanwhile, and stays", planned.id));
+        return Ok(());
+    }
     match planned.action {
         Action::Stay => return Ok(()),
         Action::Move { to } => {
@@ -117,7 +126,7 @@ fn plan(context: &Context, is_locked: bool) -> Result<(Catalog, PruneReport), En
     let mut logs = Vec::new();
     if let Some(work_dir) = work_dir {
         if is_idle {
-            left.extend(of_work_dir(work_dir, &catalog, &plan)?);
+            left.extend(of_work_dir(work_dir, &context.store_name()?, &catalog, &plan)?);
         }
         logs =
             oldest_kept(&plan).map(|oldest| logs_before(work_dir, oldest)).transpose()?.unwrap_or_default();
@@ -159,7 +168,12 @@ fn of_store(left: &Leftover) -> LeftBehind {
     LeftBehind { path: left.partial.directory.clone(), bytes: left.bytes, what }
 }
 
-fn of_work_dir(work_dir: &Path, catalog: &Catalog, plan: &RetentionPlan) -> Result<Vec<LeftBehind>, FsError> {
+fn of_work_dir(
+    work_dir: &Path,
+    store: &Path,
+    catalog: &Catalog,
+    plan: &RetentionPlan,
+) -> Result<Vec<LeftBehind>, FsError> {
     let kept: Vec<BackupId> = catalog
         .sets
         .iter()
@@ -171,7 +185,7 @@ fn of_work_dir(work_dir: &Path, catalog: &Catalog, plan: &RetentionPlan) -> Resu
         let bytes = tree_bytes(&path).unwrap_or(0);
         left.push(LeftBehind { path, bytes, what: what.to_owned() });
     };
-    for path in prepared::others(work_dir, None)? {
+    for path in prepared::others(work_dir, store, None)? {
         match prepared::set_of(&path) {
             Some(set) if kept.contains(&set) => (),
             Some(_) => add(path, "the prepared copy of a set that goes or is gone"),
@@ -184,6 +198,14 @@ fn of_work_dir(work_dir: &Path, catalog: &Catalog, plan: &RetentionPlan) -> Resu
     Ok(left)
 }
 
-fn remove_leftover(path: &Path) -> Result<(), FsError> {
-    if prepared::set_of(path).is_some() { prepared::remove(path) } else { remove_tree(path) }
+/// False when a restore copies from it, and it has to stay for now.
+fn remove_leftover(path: &Path) -> Result<bool, EngineError> {
+    if prepared::set_of(path).is_none() {
+        return Ok(remove_tree(path).map(|()| true)?);
+    }
+    let work_dir = path.parent().unwrap_or(path);
+    match ReadersLock::try_exclusive(&work_dir.join(readers::PREPARED))? {
+        Some(_alone) => Ok(prepared::remove(path).map(|()| true)?),
+        None => Ok(false),
+    }
 }

@@ -43,12 +43,8 @@ pub(crate) fn run(context: &Context) -> Result<RestoreReport, EngineError> {
     let (keys, count) = (keys(context)?, head.as_ref().map_or(0, |head| head.count));
     check_keys(context, plan.members.get(count..).unwrap_or_default(), &keys)?;
     let workplace = Workplace::enter(&plan.workplace)?;
-    let prepared = match head {
-        Some(head) if start(context, &mut phases, &plan, &head, &workplace)? => count,
-        _ => 0,
-    };
-    apply_members(context, &mut phases, &plan, &tool, &keys, &workplace, prepared)?;
-    check_result(&plan, &workplace.data())?;
+    let restore = Restore { context, plan: &plan, tool: &tool, keys: &keys, workplace: &workplace };
+    let prepared = restore.make(&mut phases, head)?;
 
     phases.begin(Phase::Commit, &plan.target.to_string(), None);
     remove_links(context, &workplace.data())?;
@@ -58,48 +54,78 @@ pub(crate) fn run(context: &Context) -> Result<RestoreReport, EngineError> {
     report(plan, prepared)
 }
 
-/// Copies what the prepared copy holds of the chain.
-fn start(
-    context: &Context,
-    phases: &mut Phases<'_>,
-    plan: &RestorePlan,
-    head: &Head,
-    workplace: &Workplace,
-) -> Result<bool, EngineError> {
-    let last = plan.members.get(head.count.saturating_sub(1)).map_or(plan.target, BackupRecord::id);
-    context.monitor().info(&format!("starting from the prepared copy, which holds all up to {last}"));
-    head.copy(context, phases, &workplace.data())
+/// A restore at work.
+struct Restore<'a> {
+    context: &'a Context,
+    plan: &'a RestorePlan,
+    tool: &'a Tool,
+    keys: &'a Keys,
+    workplace: &'a Workplace,
 }
 
-/// Unpacks and applies the members that the first `prepared` do not cover.
-fn apply_members(
-    context: &Context,
-    phases: &mut Phases<'_>,
-    plan: &RestorePlan,
-    tool: &Tool,
-    keys: &Keys,
-    workplace: &Workplace,
-    prepared: usize,
-) -> Result<(), EngineError> {
-    let missing = plan.members.get(prepared..).unwrap_or_default();
-    let names = missing.iter().map(|member| member.id().to_string()).collect::<Vec<_>>();
-    let from = if names.is_empty() { String::new() } else { format!(" from {}", names.join(", ")) };
-    context.monitor().info(&format!("restoring {}{from} with {tool}", plan.target));
-    if missing.is_empty() && tool.dialect.redo_only.is_some() {
-        phases.begin(Phase::Prepare, &plan.target.to_string(), None);
-        prepare(context, tool, plan.target, &workplace.data(), None, PrepareMode::Final)?;
-    }
-    for (index, member) in plan.members.iter().enumerate().skip(prepared) {
-        let directory = if index == 0 { workplace.data() } else { workplace.incremental() };
-        unpack_member(context, phases, member, keys, &directory)?;
-        phases.begin(Phase::Prepare, &member.id().to_string(), None);
-        for (incremental, mode) in steps(tool, index, plan.members.len()) {
-            let incremental = incremental.then(|| workplace.incremental());
-            prepare(context, tool, member.id(), &workplace.data(), incremental.as_deref(), mode)?;
+impl Restore<'_> {
+    /// Makes the data, from the prepared copy where that works, else from the store. Gives how many members came
+    /// with the copy.
+    fn make(&self, phases: &mut Phases<'_>, head: Option<Head>) -> Result<usize, EngineError> {
+        if let Some(head) = head {
+            let count = head.count;
+            match self.from_copy(phases, head) {
+                Ok(true) => return Ok(count),
+                Ok(false) => (),
+                Err(error) if error.cancelled().is_some() => return Err(error),
+                Err(error) => self.context.monitor().warn(&format!(
+                    "starting from the prepared copy did not work ({error}); starting from the store instead"
+                )),
+            }
+            remove_tree(&self.workplace.data())?;
+            remove_tree(&self.workplace.incremental())?;
+            check_keys(self.context, &self.plan.members, self.keys)?;
         }
-        remove_tree(&workplace.incremental())?;
+        self.apply_members(phases, 0)?;
+        check_result(self.plan, &self.workplace.data())?;
+        Ok(0)
     }
-    Ok(())
+
+    /// Copies what the prepared copy holds of the chain, and applies the rest. False when the copy was changed
+    /// meanwhile.
+    fn from_copy(&self, phases: &mut Phases<'_>, head: Head) -> Result<bool, EngineError> {
+        let count = head.count;
+        let last = self.plan.members.get(count.saturating_sub(1)).map_or(self.plan.target, BackupRecord::id);
+        let text = format!("starting from the prepared copy, which holds all up to {last}");
+        self.context.monitor().info(&text);
+        if !head.copy(self.context, phases, &self.workplace.data())? {
+            return Ok(false);
+        }
+        // From here on a run may change it again.
+        drop(head);
+        self.apply_members(phases, count)?;
+        check_result(self.plan, &self.workplace.data())?;
+        Ok(true)
+    }
+
+    /// Unpacks and applies the members that the first `prepared` do not cover.
+    fn apply_members(&self, phases: &mut Phases<'_>, prepared: usize) -> Result<(), EngineError> {
+        let Restore { context, plan, tool, keys, workplace } = *self;
+        let missing = plan.members.get(prepared..).unwrap_or_default();
+        let names = missing.iter().map(|member| member.id().to_string()).collect::<Vec<_>>();
+        let from = if names.is_empty() { String::new() } else { format!(" from {}", names.join(", ")) };
+        context.monitor().info(&format!("restoring {}{from} with {tool}", plan.target));
+        if missing.is_empty() && tool.dialect.redo_only.is_some() {
+            phases.begin(Phase::Prepare, &plan.target.to_string(), None);
+            prepare(context, tool, plan.target, &workplace.data(), None, PrepareMode::Final)?;
+        }
+        for (index, member) in plan.members.iter().enumerate().skip(prepared) {
+            let directory = if index == 0 { workplace.data() } else { workplace.incremental() };
+            unpack_member(context, phases, member, keys, &directory)?;
+            phases.begin(Phase::Prepare, &member.id().to_string(), None);
+            for (incremental, mode) in steps(tool, index, plan.members.len()) {
+                let incremental = incremental.then(|| workplace.incremental());
+                prepare(context, tool, member.id(), &workplace.data(), incremental.as_deref(), mode)?;
+            }
+            remove_tree(&workplace.incremental())?;
+        }
+        Ok(())
+    }
 }
 
 fn report(plan: RestorePlan, members_prepared: usize) -> Result<RestoreReport, EngineError> {

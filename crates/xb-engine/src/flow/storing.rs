@@ -6,6 +6,7 @@ use xb_core::settings::{ApplyLogArchive, CompressWith};
 use xb_formats::archive::{Archive, Container};
 use xb_pipeline::archive::{Conversion, Origin, convert};
 use xb_pipeline::extract::ExtractError;
+use xb_pipeline::fs::free_bytes;
 use xb_pipeline::keys::Keys;
 use xb_pipeline::receive::Target as Form;
 use xb_pipeline::{Compression, ObjectReceipt, Packing, ReadOptions};
@@ -25,7 +26,8 @@ pub(super) enum Storing {
 
 impl Storing {
     /// As the settings have it. Whatever is compressed or encrypted is one file.
-    pub(super) fn plan(context: &Context) -> Result<Self, EngineError> {
+    /// `datadir_bytes`: what a full backup's files may take.
+    pub(super) fn plan(context: &Context, datadir_bytes: Option<u64>) -> Result<Self, EngineError> {
         let settings = &context.settings;
         let encryption = encryption(context)?;
         if !settings.compress && encryption.is_none() {
@@ -34,7 +36,10 @@ impl Storing {
         let is_qpress = settings.compress && settings.compress_with == CompressWith::Qpress;
         let packing =
             Packing { compression: compression(context), encryption, threads: context.compress_threads() };
-        if settings.apply_log && settings.apply_log_archive == ApplyLogArchive::Tar {
+        if settings.apply_log
+            && settings.apply_log_archive == ApplyLogArchive::Tar
+            && has_room(context, datadir_bytes)?
+        {
             let container = if is_qpress { Container::Qpress } else { Container::Tar };
             return Ok(Storing::Files(Conversion {
                 container,
@@ -63,6 +68,23 @@ impl Storing {
             }
         }
     }
+}
+
+/// Whether the files of a backup have room in `work_dir`. Where they do not, a backup in another form is better
+/// than none.
+fn has_room(context: &Context, files_bytes: Option<u64>) -> Result<bool, EngineError> {
+    let work_dir = context.work_dir()?;
+    let free = free_bytes(work_dir)?;
+    let has_room = files_bytes.is_none_or(|needed| free > needed);
+    if !has_room {
+        context.monitor().warn(&format!(
+            "{} has no room for the files of this backup, {} bytes are free: it is stored as a stream \
+             (apply_log_archive = xbs)",
+            work_dir.display(),
+            free
+        ));
+    }
+    Ok(has_room)
 }
 
 fn compression(context: &Context) -> Compression {

@@ -27,9 +27,6 @@ use crate::readers::{self, ReadersLock};
 use crate::report::{WipeItem, WipeReport};
 use crate::runlogs::logs_before;
 
-/// Files of ours at the top of a store, beside the layout's directories and the lock.
-const MARKS: [&str; 2] = [PINS_DIRECTORY, MAIL_MARK];
-
 /// Tells what would go.
 pub(crate) fn look(context: &Context) -> Result<WipeReport, EngineError> {
     Ok(plan(context, &Catalog::scan(context.store()?)?, context.work_dir()?)?.1)
@@ -45,6 +42,7 @@ pub(crate) fn run(context: &Context) -> Result<WipeReport, EngineError> {
     let _lock = RunLock::acquire(work_dir, store)?;
     let reading = ReadersLock::try_exclusive(&store.join(readers::STORE))?;
     let _reading = reading.ok_or_else(|| EngineError::RestoreRunning { path: store.to_owned() })?;
+    let _copying = ReadersLock::exclusive(context, &work_dir.join(readers::PREPARED))?;
     let mut phases = Phases::new(context);
     phases.begin(Phase::Prune, "every backup", None);
     let catalog = Catalog::scan(store)?;
@@ -111,13 +109,20 @@ fn plan<'a>(
     for partial in &catalog.partials {
         planned.path(&partial.directory, "left by a run that did not finish");
     }
-    for name in &catalog.binlogs {
-        planned.path(&catalog.root.join("binlogs").join(BinlogName::to_string(name)), "a binary log");
+    let logs = catalog.binlogs.iter().filter(|name| is_of_a_server(name));
+    for log in
+        logs.map(|name| catalog.root.join("binlogs").join(name.to_string())).filter(|path| path.is_file())
+    {
+        planned.path(&log, "a binary log");
     }
-    for mark in MARKS.iter().map(|name| catalog.root.join(name)).filter(|path| path.exists()) {
-        planned.path(&mark, "ours");
+    for pin in &catalog.pins {
+        planned.path(&catalog.root.join(PINS_DIRECTORY).join(pin.id.to_string()), "a pin");
     }
-    for path in prepared::others(work_dir, None)? {
+    let mark = catalog.root.join(MAIL_MARK);
+    if mark.is_file() {
+        planned.path(&mark, "the mark of the test mail");
+    }
+    for path in prepared::others(work_dir, &context.store_name()?, None)? {
         planned.path(&path, "a prepared copy");
     }
     for path in private::left_behind(work_dir)? {
@@ -131,6 +136,11 @@ fn plan<'a>(
     let frees_bytes = planned.removes.iter().map(|item| item.bytes).sum();
     let Planned { steps, removes, leaves } = planned;
     Ok((steps, WipeReport { store: catalog.root.clone(), removes, leaves, frees_bytes, done: false }))
+}
+
+/// Servers number their logs with six digits at least; `archive.2024` is none.
+fn is_of_a_server(name: &BinlogName) -> bool {
+    name.to_string().rsplit('.').next().is_some_and(|number| number.len() >= 6)
 }
 
 #[derive(Default)]
@@ -198,6 +208,7 @@ fn remove_emptied(store: &Path) {
             let _ = std::fs::remove_dir(&set);
         }
     }
+    let _ = std::fs::remove_dir(store.join(PINS_DIRECTORY));
     subdirectories(&store.join("incr")).iter().for_each(|path| drop(std::fs::remove_dir(path)));
 }
 

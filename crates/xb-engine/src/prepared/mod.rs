@@ -6,12 +6,15 @@ mod state;
 
 use std::path::{Path, PathBuf};
 
-use xb_catalog::layout::PARTIAL_SUFFIX;
 use xb_core::BackupId;
 use xb_pipeline::fs::{FsError, remove_tree};
 
 pub(crate) use plan::{ApplyPlan, Found, is_prefix, plan_apply};
-pub(crate) use state::{Fingerprint, STATE_NAME, State, Step};
+pub(crate) use state::{Applied, Fingerprint, STATE_NAME, State, Step};
+
+/// What the names of directories begin with that nobody but a run that applies has to do with: restores into
+/// `work_dir` have names of their own.
+const STAGING: &str = ".pyxbackup-staging-";
 
 /// The directory of a set's copy.
 pub(crate) fn directory(work_dir: &Path, set: BackupId) -> PathBuf {
@@ -20,14 +23,14 @@ pub(crate) fn directory(work_dir: &Path, set: BackupId) -> PathBuf {
 
 /// Where files of a backup are put before they are part of a copy; also where a copy is made.
 pub(crate) fn workplace(work_dir: &Path, id: BackupId) -> PathBuf {
-    work_dir.join(format!("P_{id}{PARTIAL_SUFFIX}"))
+    work_dir.join(format!("{STAGING}{id}"))
 }
 
 /// Looks at the copy of a set. Its files are held against how they were left.
 ///
 /// # Errors
 /// [`FsError`] when it cannot be looked at.
-pub(crate) fn find(work_dir: &Path, set: BackupId) -> Result<Found, FsError> {
+pub(crate) fn find(work_dir: &Path, store: &Path, set: BackupId) -> Result<Found, FsError> {
     let directory = directory(work_dir, set);
     if directory.symlink_metadata().is_err() {
         return Ok(Found::Nothing);
@@ -39,6 +42,9 @@ pub(crate) fn find(work_dir: &Path, set: BackupId) -> Result<Found, FsError> {
         Ok(state) => state,
         Err(reason) => return Ok(Found::Unusable(reason)),
     };
+    if state.store != store {
+        return Ok(Found::Foreign);
+    }
     Ok(match &state.step {
         _ if state.set != set => Found::Unusable(format!("it says that it is of set {}", state.set)),
         Step::Applying { backup } => Found::Unusable(format!("a run that applied {backup} did not finish")),
@@ -49,20 +55,17 @@ pub(crate) fn find(work_dir: &Path, set: BackupId) -> Result<Found, FsError> {
     })
 }
 
-/// The copies of other sets, and whatever dead runs left. Directories that are not ours are not among them.
+/// The copies of other sets of the store, and whatever dead runs left. What is not ours is not among them.
 ///
 /// # Errors
 /// [`FsError`].
-pub(crate) fn others(work_dir: &Path, keep: Option<BackupId>) -> Result<Vec<PathBuf>, FsError> {
+pub(crate) fn others(work_dir: &Path, store: &Path, keep: Option<BackupId>) -> Result<Vec<PathBuf>, FsError> {
     let entries = std::fs::read_dir(work_dir).map_err(FsError::on("read directory", work_dir))?;
     let is_other = |path: &PathBuf| {
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let Some(rest) = name.strip_prefix("P_") else { return false };
-        match rest.strip_suffix(PARTIAL_SUFFIX) {
-            // A restore into work_dir has such a directory too, and its own lock in it.
-            Some(id) => id.parse::<BackupId>().is_ok() && !path.join("lock").exists(),
-            None => rest.parse().is_ok_and(|id| Some(id) != keep) && path.join(STATE_NAME).exists(),
-        }
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let is_of_another_set = || set_of(path).is_some_and(|set| Some(set) != keep);
+        let is_of_this_store = || State::read(path).is_ok_and(|state| state.store == store);
+        name.starts_with(STAGING) || is_of_another_set() && is_of_this_store()
     };
     let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(is_other).collect();
     paths.sort();
@@ -74,18 +77,17 @@ pub(crate) fn set_of(path: &Path) -> Option<BackupId> {
     path.file_name()?.to_str()?.strip_prefix("P_")?.parse().ok()
 }
 
-/// Removes a copy. Its state goes first: what is left of it by a crash is nobody's copy.
+/// Removes a copy, or what was on the way into one. It loses its name first: what a crash leaves of it is nobody's
+/// copy.
 ///
 /// # Errors
 /// [`FsError`].
 pub(crate) fn remove(directory: &Path) -> Result<(), FsError> {
-    let mut name = directory.file_name().unwrap_or_default().to_owned();
-    let is_partial = name.to_string_lossy().ends_with(PARTIAL_SUFFIX);
-    if is_partial || directory.symlink_metadata().is_err() {
+    let name = directory.file_name().unwrap_or_default().to_string_lossy();
+    if name.starts_with(STAGING) || directory.symlink_metadata().is_err() {
         return remove_tree(directory);
     }
-    name.push(PARTIAL_SUFFIX);
-    let going = directory.with_file_name(name);
+    let going = directory.with_file_name(format!("{STAGING}{name}"));
     remove_tree(&going)?;
     xb_pipeline::fs::rename(directory, &going)?;
     remove_tree(&going)
@@ -95,12 +97,20 @@ pub(crate) fn remove(directory: &Path) -> Result<(), FsError> {
 mod tests {
     use std::fs;
 
-    use xb_core::Lsn;
-
     use super::*;
 
     fn id(text: &str) -> BackupId {
         text.parse().unwrap()
+    }
+
+    const STORE: &str = "/backups/store";
+
+    fn full(id: BackupId) -> Applied {
+        Applied { id, to_lsn: None, mark: "07".repeat(32).try_into().unwrap() }
+    }
+
+    fn found(work: &Path, set: BackupId) -> Found {
+        find(work, Path::new(STORE), set).unwrap()
     }
 
     /// A copy that was left in order.
@@ -109,8 +119,8 @@ mod tests {
         let directory = directory(work, set);
         fs::create_dir_all(directory.join("shop")).unwrap();
         fs::write(directory.join("shop/t.ibd"), "data").unwrap();
-        let state = State::applying(set, Vec::new(), Lsn(0), set);
-        state.ready(set, Lsn(7), Fingerprint::of(&directory).unwrap()).write(&directory).unwrap();
+        let state = State::applying(Path::new(STORE), set, Vec::new(), set);
+        state.ready(full(set), Fingerprint::of(&directory).unwrap()).write(&directory).unwrap();
         (set, directory)
     }
 
@@ -118,9 +128,11 @@ mod tests {
     fn a_copy_left_in_order_is_built_upon() {
         let work = tempfile::tempdir().unwrap();
         let (set, _) = copy(work.path());
-        let Found::Usable(state) = find(work.path(), set).unwrap() else { panic!("not usable") };
-        assert_eq!((state.applied, state.to_lsn), (vec![set], Lsn(7)));
-        assert!(matches!(find(work.path(), id("2026_11_22-10_00_01")).unwrap(), Found::Nothing));
+        let Found::Usable(state) = found(work.path(), set) else { panic!("not usable") };
+        assert_eq!(state.applied, [full(set)]);
+        let other = find(work.path(), Path::new("/backups/other"), set).unwrap();
+        assert!(matches!(other, Found::Foreign), "it is another store's");
+        assert!(matches!(found(work.path(), id("2026_11_22-10_00_01")), Found::Nothing));
     }
 
     #[test]
@@ -135,7 +147,7 @@ mod tests {
             let work = tempfile::tempdir().unwrap();
             let (set, directory) = copy(work.path());
             change(&directory);
-            assert!(matches!(find(work.path(), set).unwrap(), Found::Unusable(_)));
+            assert!(matches!(found(work.path(), set), Found::Unusable(_)));
         }
     }
 
@@ -144,8 +156,8 @@ mod tests {
         let work = tempfile::tempdir().unwrap();
         let (set, directory) = copy(work.path());
         let next = id("2026_11_22-11_00_00");
-        State::applying(set, vec![set], Lsn(7), next).write(&directory).unwrap();
-        let Found::Unusable(reason) = find(work.path(), set).unwrap() else { panic!("built upon") };
+        State::applying(Path::new(STORE), set, vec![full(set)], next).write(&directory).unwrap();
+        let Found::Unusable(reason) = found(work.path(), set) else { panic!("built upon") };
         assert_eq!(reason, "a run that applied 2026_11_22-11_00_00 did not finish");
     }
 
@@ -159,10 +171,12 @@ mod tests {
         };
         make("P_2026_01_01-00_00_00");
         make("P_shop");
-        let left = make("P_2026_01_02-00_00_00.partial");
-        fs::write(make("P_2026_01_03-00_00_00.partial").join("lock"), "").unwrap();
-        assert_eq!(others(work.path(), Some(set)).unwrap(), std::slice::from_ref(&left));
-        assert_eq!(others(work.path(), None).unwrap(), [left, own.clone()]);
+        make("P_2026_01_02-00_00_00.partial");
+        let left = make(".pyxbackup-staging-2026_01_02-00_00_00");
+        let others = |keep| others(work.path(), Path::new(STORE), keep).unwrap();
+        assert_eq!(others(Some(set)), std::slice::from_ref(&left));
+        assert_eq!(others(None), [left, own.clone()]);
+        assert!(super::others(work.path(), Path::new("/backups/other"), None).unwrap().len() == 1);
         remove(&own).unwrap();
         assert!(!own.exists() && fs::read_dir(work.path()).unwrap().count() == 4);
     }

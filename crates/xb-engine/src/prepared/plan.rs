@@ -1,8 +1,6 @@
 //! What to do so that a prepared copy holds a chain. Pure.
 
-use xb_core::BackupId;
-
-use super::state::State;
+use super::state::{Applied, State};
 
 /// What there is to begin with.
 #[derive(Debug)]
@@ -35,12 +33,12 @@ pub(crate) enum ApplyPlan {
 }
 
 /// Whether all that is in the copy belongs to the chain, so that the rest can follow.
-pub(crate) fn is_prefix(applied: &[BackupId], chain: &[BackupId]) -> bool {
+pub(crate) fn is_prefix(applied: &[Applied], chain: &[Applied]) -> bool {
     !applied.is_empty() && chain.starts_with(applied)
 }
 
 /// Plans for `chain`, the full backup first. A foreign directory is for the caller to refuse.
-pub(crate) fn plan_apply(chain: &[BackupId], found: &Found) -> ApplyPlan {
+pub(crate) fn plan_apply(chain: &[Applied], found: &Found) -> ApplyPlan {
     match found {
         Found::Nothing | Found::Foreign => ApplyPlan::Build { reason: None },
         Found::Unusable(reason) => ApplyPlan::Build { reason: Some(reason.clone()) },
@@ -49,38 +47,45 @@ pub(crate) fn plan_apply(chain: &[BackupId], found: &Found) -> ApplyPlan {
             ApplyPlan::Continue { from: state.applied.len() }
         }
         Found::Usable(state) => {
-            let last = state.applied.last().map(ToString::to_string).unwrap_or_default();
-            ApplyPlan::Build {
-                reason: Some(format!("it holds {last}, which the newest backup does not build on")),
-            }
+            let last = state.applied.last().map(|last| last.id.to_string()).unwrap_or_default();
+            ApplyPlan::Build { reason: Some(format!("it holds {last}, which is no part of this chain")) }
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use xb_core::Lsn;
+    use std::path::Path;
 
     use super::*;
 
-    fn ids(seconds: &[u32]) -> Vec<BackupId> {
-        seconds.iter().map(|second| format!("2026_11_22-10_00_{second:02}").parse().unwrap()).collect()
+    /// The backups of these seconds; `other` ones have the same names and are not the same.
+    fn applied(seconds: &[u32], mark: u8) -> Vec<Applied> {
+        let backup = |second: &u32| Applied {
+            id: format!("2026_11_22-10_00_{second:02}").parse().unwrap(),
+            to_lsn: None,
+            mark: format!("{mark:02x}").repeat(32).try_into().unwrap(),
+        };
+        seconds.iter().map(backup).collect()
     }
 
-    fn holding(seconds: &[u32]) -> Found {
-        let ids = ids(seconds);
-        Found::Usable(State::applying(ids[0], ids.clone(), Lsn(1), ids[0]))
+    fn holding(seconds: &[u32], mark: u8) -> Found {
+        let applied = applied(seconds, mark);
+        let set = applied[0].id;
+        Found::Usable(State::applying(Path::new("/store"), set, applied, set))
     }
 
     #[test]
     fn only_a_beginning_of_the_chain_is_built_upon() {
-        let chain = ids(&[1, 2, 3]);
-        assert_eq!(plan_apply(&chain, &holding(&[1, 2, 3])), ApplyPlan::Nothing);
-        assert_eq!(plan_apply(&chain, &holding(&[1])), ApplyPlan::Continue { from: 1 });
+        let chain = applied(&[1, 2, 3], 7);
+        assert_eq!(plan_apply(&chain, &holding(&[1, 2, 3], 7)), ApplyPlan::Nothing);
+        assert_eq!(plan_apply(&chain, &holding(&[1], 7)), ApplyPlan::Continue { from: 1 });
         assert_eq!(plan_apply(&chain, &Found::Nothing), ApplyPlan::Build { reason: None });
         for other in [&[1, 3][..], &[2], &[1, 2, 3, 4]] {
-            let plan = plan_apply(&chain, &holding(other));
+            let plan = plan_apply(&chain, &holding(other, 7));
             assert!(matches!(plan, ApplyPlan::Build { reason: Some(_) }), "{other:?}: {plan:?}");
         }
+        let same_names = plan_apply(&chain, &holding(&[1, 2, 3], 8));
+        assert!(matches!(same_names, ApplyPlan::Build { reason: Some(_) }), "{same_names:?}");
     }
 }

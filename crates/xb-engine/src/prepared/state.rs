@@ -2,12 +2,16 @@
 //! was last written. A copy whose state cannot be read, or does not fit its files, is never built upon.
 
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use xb_catalog::BackupRecord;
+use xb_catalog::manifest::MANIFEST_NAME;
 use xb_core::{BackupId, Lsn};
+use xb_formats::meta::backup_meta::FILE_NAMES;
 use xb_pipeline::copy::list_tree;
 use xb_pipeline::fs::{FsError, write_atomic};
+use xb_pipeline::{Digest, digest_file};
 
 /// The file, among those of the data directory.
 pub(crate) const STATE_NAME: &str = "pyxbackup_prepared.json";
@@ -18,14 +22,36 @@ const FORMAT: u32 = 1;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct State {
     format: u32,
+    /// The store its backups are of.
+    pub(crate) store: PathBuf,
     /// The set.
     pub(crate) set: BackupId,
     /// The backups in it, in the order they were applied.
-    pub(crate) applied: Vec<BackupId>,
-    /// Where the last of them ends.
-    pub(crate) to_lsn: Lsn,
+    pub(crate) applied: Vec<Applied>,
     /// What is going on.
     pub(crate) step: Step,
+}
+
+/// A backup in a prepared copy. Its name alone would not do: at three in the morning many servers begin one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Applied {
+    /// Its name.
+    pub(crate) id: BackupId,
+    /// Where it ends, as far as that was written down.
+    pub(crate) to_lsn: Option<Lsn>,
+    /// The digest of its manifest, or of what the original wrote instead: no other backup has the same.
+    pub(crate) mark: Digest,
+}
+
+impl Applied {
+    /// For a backup of a store.
+    pub(crate) fn of(record: &BackupRecord) -> Result<Self, FsError> {
+        let names = [MANIFEST_NAME].into_iter().chain(FILE_NAMES);
+        let path = names.map(|name| record.directory.join(name)).find(|path| path.exists());
+        let path = path.unwrap_or_else(|| record.directory.join(MANIFEST_NAME));
+        let (_, mark) = digest_file(&path)?;
+        Ok(Applied { id: record.id(), to_lsn: record.lsns.map(|lsns| lsns.to), mark })
+    }
 }
 
 /// What is going on with a prepared copy.
@@ -78,16 +104,15 @@ impl Fingerprint {
 }
 
 impl State {
-    /// A copy to which `backup` is being applied.
-    pub(crate) fn applying(set: BackupId, applied: Vec<BackupId>, to_lsn: Lsn, backup: BackupId) -> Self {
-        State { format: FORMAT, set, applied, to_lsn, step: Step::Applying { backup } }
+    /// A copy with these backups, to which another is being applied.
+    pub(crate) fn applying(store: &Path, set: BackupId, applied: Vec<Applied>, backup: BackupId) -> Self {
+        State { format: FORMAT, store: store.to_owned(), set, applied, step: Step::Applying { backup } }
     }
 
     /// The same once that has ended well and everything is on the disk.
-    pub(crate) fn ready(self, backup: BackupId, to_lsn: Lsn, files: Fingerprint) -> Self {
-        let mut applied = self.applied;
-        applied.push(backup);
-        State { applied, to_lsn, step: Step::Ready { files }, ..self }
+    pub(crate) fn ready(mut self, backup: Applied, files: Fingerprint) -> Self {
+        self.applied.push(backup);
+        State { step: Step::Ready { files }, ..self }
     }
 
     /// Writes it into the copy.
