@@ -69,7 +69,7 @@ impl Restore<'_> {
     fn make(&self, phases: &mut Phases<'_>, head: Option<Head>) -> Result<usize, EngineError> {
         if let Some(head) = head {
             let count = head.count;
-            match self.from_copy(phases, head) {
+            match self.by_copying(phases, head) {
                 Ok(true) => return Ok(count),
                 Ok(false) => (),
                 Err(error) if error.cancelled().is_some() => return Err(error),
@@ -88,7 +88,7 @@ impl Restore<'_> {
 
     /// Copies what the prepared copy holds of the chain, and applies the rest. False when the copy was changed
     /// meanwhile.
-    fn from_copy(&self, phases: &mut Phases<'_>, head: Head) -> Result<bool, EngineError> {
+    fn by_copying(&self, phases: &mut Phases<'_>, head: Head) -> Result<bool, EngineError> {
         let count = head.count;
         let last = self.plan.members.get(count.saturating_sub(1)).map_or(self.plan.target, BackupRecord::id);
         let text = format!("starting from the prepared copy, which holds all up to {last}");
