@@ -21,6 +21,22 @@ fn pyxbackup(args: &[&str]) -> Command {
     command
 }
 
+/// A store with the first set of the original's on the monthly shelf, and with nothing else.
+fn shelves_only() -> tempfile::TempDir {
+    let store = tempfile::tempdir().unwrap();
+    let (set, last) = ("2026_11_22-14_28_07", "2026_11_22-14_28_19");
+    let incrementals = ["2026_11_22-14_28_13", last].map(|name| format!("incr/{set}/{name}"));
+    for backup in incrementals.into_iter().chain([format!("full/{set}")]) {
+        let to = store.path().join("monthly").join(last).join(&backup);
+        std::fs::create_dir_all(&to).unwrap();
+        for file in Path::new(&original()).join(&backup).read_dir().unwrap() {
+            let file = file.unwrap();
+            std::fs::copy(file.path(), to.join(file.file_name())).unwrap();
+        }
+    }
+    store
+}
+
 /// The same call on a store that cannot be read.
 fn unreadable(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pyxbackup"));
@@ -189,6 +205,32 @@ fn the_last_lsn_is_a_number_on_a_line() {
         .code(16)
         .stdout("")
         .stderr(expected);
+}
+
+#[test]
+fn backups_on_shelves_can_be_restored_but_not_built_on() {
+    let store = shelves_only();
+    let path = store.path().display().to_string();
+    let on_it = |args: &[&str]| pyxbackup(&[&["-s", &path], &NOT_OLD[..], args].concat());
+    let expected = "pyxbackup: error: there is no complete full backup to build on\n  \
+                    hint: take a full backup first: `pyxbackup full`\n";
+    on_it(&["last-lsn"]).assert().code(16).stdout("").stderr(expected);
+    let object: Value = serde_json::from_str(&stdout(&mut on_it(&["-o", "json", "status"]), 2)).unwrap();
+    assert_eq!(
+        object["message"], "No current full backup: the next incremental has nothing to build on",
+        "{object}"
+    );
+    let values = &object["values"];
+    assert_eq!(values["last"]["id"], "2026_11_22-14_28_19");
+    assert_eq!(
+        (&values["sets"], &values["shelved_sets"], &values["backups"]),
+        (&json!(0), &json!(1), &json!(3))
+    );
+    assert!(values["oldest_restorable_unix"].is_i64());
+    assert_eq!(stdout(&mut on_it(&["-o", "zabbix", "status", "--key", "shelved_sets"]), 2), "1\n");
+    let text = stdout(&mut on_it(&["-o", "prometheus", "status"]), 2);
+    let line = format!("pyxbackup_shelved_sets{{store=\"{path}\",section=\"pyxbackup\"}} 1\n");
+    assert!(text.contains(&line), "{text}");
 }
 
 #[test]

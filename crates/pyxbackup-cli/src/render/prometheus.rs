@@ -39,15 +39,16 @@ fn of_last(page: &mut Page<'_>, values: &StatusValues) {
     page.gauge("last_backup_stream_bytes", "What the engine wrote for it.", last.stream_bytes);
     let help = "When the newest full backup that counts ended.";
     page.gauge("last_full_end_timestamp_seconds", help, full.ended_unix);
-    let help = "The end of the oldest backup that can be restored.";
+    let help = "The end of the oldest backup on any shelf that can be restored.";
     page.gauge("oldest_restorable_timestamp_seconds", help, values.oldest_restorable_unix);
 }
 
 fn of_store(page: &mut Page<'_>, values: &StatusValues) {
     let limits = &values.limits;
-    page.gauge("sets", "Sets of a full backup and its incrementals.", values.sets);
-    page.gauge("backups", "Backups that count.", values.backups);
-    let help = "Incrementals of the newest set that count.";
+    page.gauge("sets", "Current sets of a full backup and its incrementals.", values.sets);
+    page.gauge("shelved_sets", "Further sets on the shelves.", values.shelved_sets);
+    page.gauge("backups", "Backups that count, on all shelves.", values.backups);
+    let help = "Incrementals of the newest current set that count.";
     page.gauge("incrementals_since_full", help, values.incrementals_since_full);
     page.gauge("running", "Whether a run is going on.", values.running.now.map(u8::from));
     page.gauge("running_seconds", "How long it has been.", values.running.seconds);

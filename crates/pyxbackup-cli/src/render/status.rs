@@ -88,7 +88,7 @@ fn leaves(values: &StatusValues) -> Vec<(String, Value)> {
     found
 }
 
-/// Every entry of the store, for Zabbix to make items of.
+/// Every backup of the current sets and every half-written one, for Zabbix to make items of.
 pub(crate) fn discovery(report: &ListReport) -> Value {
     let of_set = |set: &BackupSet| -> Vec<Value> {
         let entry = |record: &BackupRecord| {

@@ -35,10 +35,10 @@ pub(crate) fn run(
     Ok(MetaReport { backup: record.map(BackupRecord::id), items: items.iter().map(item).collect() })
 }
 
-/// The same choice as an incremental makes: what cannot be restored is not built on.
+/// The same choice as an incremental makes: what cannot be restored is not built on, nor what is on a shelf.
 pub(crate) fn last_lsn(context: &Context) -> Result<LastLsn, EngineError> {
     let catalog = Catalog::scan(context.store()?)?;
-    let chain = catalog.newest_restorable().ok_or(BaseError::NoFull)?;
+    let chain = catalog.newest_base().ok_or(BaseError::NoFull)?;
     let last = chain.last().ok_or(BaseError::NoFull)?;
     let lsns = last.lsns.ok_or(BaseError::NoLsn { base: last.id() })?;
     Ok(LastLsn { backup: last.id(), to_lsn: lsns.to })

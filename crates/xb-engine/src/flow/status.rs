@@ -1,8 +1,11 @@
 //! `status`: one verdict on how things stand. [`judge`] is pure.
 
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, FixedOffset};
-use xb_catalog::{BackupRecord, Catalog, Moment};
-use xb_core::BackupKind;
+use xb_catalog::{BackupRecord, BackupSet, Catalog, ChainError, Moment, Shelf};
+use xb_core::{BackupId, BackupKind};
 use xb_pipeline::fs::free_bytes;
 
 use crate::context::Context;
@@ -15,6 +18,9 @@ use crate::report::{
 /// So many of the last incrementals tell how large the next may be: a week of daily ones, with its busiest
 /// day.
 const INCREMENTALS_LOOKED_AT: usize = 7;
+
+/// Said where a full backup must come first.
+const NO_BASE: &str = "No current full backup: the next incremental has nothing to build on";
 
 /// Everything a verdict is made from.
 #[derive(Clone, Copy)]
@@ -76,7 +82,9 @@ fn values(facts: Facts<'_>, space: Option<Space>) -> StatusValues {
         last: catalog.newest().map(|last| last_backup(last, now)).unwrap_or_default(),
         last_full: full.map(|full| last_full(full, now)).unwrap_or_default(),
         sets: Some(count(catalog.sets.len())),
-        backups: Some(count(good().count())),
+        shelved_sets: Some(count(shelved_sets(catalog))),
+        // After a crash a set may stand in two places.
+        backups: Some(count(good().map(BackupRecord::id).collect::<BTreeSet<_>>().len())),
         incrementals_since_full: incrementals.map(count),
         oldest_restorable_unix: oldest_restorable(catalog).map(|record| unix(end_of(record), now)),
         running: running(facts.lock, now),
@@ -129,17 +137,23 @@ fn unix(moment: Moment, now: DateTime<FixedOffset>) -> i64 {
     now.timestamp() - moment.seconds_until(now)
 }
 
-/// The oldest backup that has all it builds on, in forms that can be read.
+/// How many sets are on the shelves and not current ones, too.
+fn shelved_sets(catalog: &Catalog) -> usize {
+    let current: BTreeSet<BackupId> = catalog.sets.iter().map(|set| set.id).collect();
+    let all: BTreeSet<BackupId> = catalog.all_sets().map(|(_, set)| set.id).collect();
+    all.difference(&current).count()
+}
+
+/// The oldest backup on any shelf that has all it builds on, in forms that can be read. Each chain begins with a
+/// full backup, which is a chain itself, so it is a full one.
 fn oldest_restorable(catalog: &Catalog) -> Option<&BackupRecord> {
-    catalog.sets.iter().find_map(|set| {
-        set.members().find(|member| {
-            set.chain(member.id()).is_ok_and(|chain| chain.iter().all(|link| link.archive.is_some()))
-        })
-    })
+    let fulls = catalog.all_sets().filter_map(|(_, set)| set.full.as_ref());
+    fulls.filter(|full| full.is_complete() && full.archive.is_some()).min_by_key(|full| full.id())
 }
 
 /// What the next backup may need. Nobody knows whether it will be a full or an incremental one, so both are
-/// estimated by those before: a full by the newest full, an incremental by the largest of the last few.
+/// estimated by those before: a full by the newest full, an incremental by the largest of the last few among the
+/// current sets. Where there is nothing to build on the next can only be a full one.
 /// WARN: there is less room than 1.2 times the larger of both, so a full may not fit. CRITICAL: there is less
 /// than what the likelier next one needs, which is an incremental where there are any. The old backups are
 /// still there while the new one is made, so what pruning will free does not count. What has no known size
@@ -155,19 +169,27 @@ struct Space {
 impl Space {
     fn of(catalog: &Catalog) -> Option<Self> {
         let stored = |record: &BackupRecord| record.sizes.map(|sizes| sizes.stored_bytes);
-        let chain = catalog.newest_restorable()?;
+        let base = catalog.newest_base();
+        let incrementals = if base.is_some() { newest_incrementals(catalog) } else { Vec::new() };
+        let incremental = incrementals.into_iter().filter_map(stored).max();
+        let chain = base.or_else(|| catalog.newest_restorable())?;
         let full = chain.first().and_then(|full| stored(full));
-        let incrementals = catalog
-            .records()
-            .rev()
-            .filter(|record| record.kind == BackupKind::Incremental && record.is_complete());
-        let incremental = incrementals.take(INCREMENTALS_LOOKED_AT).filter_map(stored).max();
         Some(Space { next: incremental.or(full)?, needed: full.max(incremental)? })
     }
 
     fn warn_below(self) -> u64 {
         self.needed.saturating_add(self.needed / 5)
     }
+}
+
+/// The newest first, of current sets: those on the shelves are of long ago.
+fn newest_incrementals(catalog: &Catalog) -> Vec<&BackupRecord> {
+    let all = catalog.sets.iter().flat_map(|set| &set.incrementals);
+    let mut good: Vec<&BackupRecord> = all.filter(|record| record.is_complete()).collect();
+    // Those of two sets may alternate: a newer set that is broken is built on no longer, but an older one.
+    good.sort_by_key(|record| Reverse(record.id()));
+    good.truncate(INCREMENTALS_LOOKED_AT);
+    good
 }
 
 fn check(name: &'static str, level: Level, message: String) -> Check {
@@ -208,14 +230,30 @@ fn check_running(facts: Facts<'_>, running: &Running) -> Option<Check> {
     Some(check(Check::RUNNING, level, text))
 }
 
-/// The newest set counts: an older one that is broken is shown by `list`.
+/// The newest current set counts: an older one that is broken is shown by `list`. Where backups that count are on
+/// shelves only, all looks well, and yet no incremental can be taken.
 fn check_chain(facts: Facts<'_>) -> Option<Check> {
-    let newest = facts.catalog.sets.last()?;
-    let broken = newest.members().rev().find_map(|member| newest.chain(member.id()).err());
-    Some(match broken {
-        Some(error) => check(Check::CHAIN, Level::Critical, format!("Set {} is broken: {error}", newest.id)),
-        None => check(Check::CHAIN, Level::Ok, format!("Set {} is whole", newest.id)),
-    })
+    let catalog = facts.catalog;
+    let newest = catalog.sets.last();
+    let broken = newest.and_then(|newest| Some((newest.id, why_broken(newest)?)));
+    let (level, text) = match (lacks_base(catalog), broken) {
+        (true, None) => (Level::Critical, NO_BASE.to_owned()),
+        (true, Some((set, error))) => (Level::Critical, format!("{NO_BASE}; set {set} is broken: {error}")),
+        (false, Some((set, error))) => (Level::Critical, format!("Set {set} is broken: {error}")),
+        (false, None) => (Level::Ok, format!("Set {} is whole", newest?.id)),
+    };
+    Some(check(Check::CHAIN, level, text))
+}
+
+/// What its newest member that cannot be restored misses.
+fn why_broken(set: &BackupSet) -> Option<ChainError> {
+    set.members().rev().find_map(|member| set.chain(member.id()).err())
+}
+
+/// Whether backups count on the shelves, and among the current sets there is none to build on.
+fn lacks_base(catalog: &Catalog) -> bool {
+    let mut shelved = catalog.all_sets().filter(|(shelf, _)| *shelf != Shelf::Current);
+    catalog.newest_base().is_none() && shelved.any(|(_, set)| set.members().any(BackupRecord::is_complete))
 }
 
 /// While a run is going on, what it has written so far is missing already, so nothing is said.

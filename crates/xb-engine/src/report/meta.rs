@@ -22,10 +22,11 @@ pub struct MetaItem {
     pub value: Value,
 }
 
-/// Where the last backup ends.
+/// Where the next incremental begins.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct LastLsn {
-    /// The backup that the next incremental builds on.
+    /// The backup that the next incremental builds on: the newest that can be restored of the newest current set
+    /// that has any.
     pub backup: BackupId,
     /// Where it ends, and the next incremental begins.
     pub to_lsn: Lsn,

@@ -43,7 +43,8 @@ impl Check {
     pub const LAST_BACKUP: &'static str = "last_backup";
     /// The run that is going on, and one that ended without finishing.
     pub const RUNNING: &'static str = "running";
-    /// Whether each backup of the newest set has all it builds on.
+    /// Whether each backup of the newest current set has all it builds on, and whether there is one for the next
+    /// incremental to build on.
     pub const CHAIN: &'static str = "chain";
     /// Whether there is room for the next backup.
     pub const SPACE: &'static str = "space";
@@ -90,18 +91,21 @@ impl StatusReport {
 /// What the verdicts were made from. A `None` is something nobody can tell.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct StatusValues {
-    /// The newest backup that counts.
+    /// The newest backup that counts, on whatever shelf.
     pub last: LastBackup,
-    /// The newest full backup that counts.
+    /// The newest full backup that counts, on whatever shelf.
     pub last_full: LastFull,
-    /// How many sets there are.
+    /// How many current sets there are.
     pub sets: Option<u64>,
-    /// How many backups that count.
+    /// How many further sets stand on the shelves. One that is also a current set, as after a crash while it was
+    /// moved, is not among them.
+    pub shelved_sets: Option<u64>,
+    /// How many backups count, on all shelves; one that stands in two places once.
     pub backups: Option<u64>,
-    /// How many incrementals of the newest set count.
+    /// How many incrementals of the newest current set count.
     pub incrementals_since_full: Option<u64>,
-    /// The moment from which on the store can restore one, in seconds since 1970: the end of the oldest
-    /// backup that can be restored.
+    /// How far back a restore reaches, in seconds since 1970: the end of the oldest backup on any shelf that
+    /// can be restored.
     pub oldest_restorable_unix: Option<i64>,
     /// The run that is going on.
     pub running: Running,

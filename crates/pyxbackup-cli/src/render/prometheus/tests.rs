@@ -117,6 +117,7 @@ fn everything() -> StatusReport {
         },
         last_full: LastFull { id, ended_unix: Some(1_795_226_460), age_seconds: Some(147_540) },
         sets: Some(2),
+        shelved_sets: Some(3),
         backups: Some(5),
         incrementals_since_full: Some(0),
         oldest_restorable_unix: Some(1_794_708_060),

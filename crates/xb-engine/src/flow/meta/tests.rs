@@ -170,7 +170,7 @@ fn an_empty_store_knows_nothing_and_a_name_that_is_not_there_is_refused() {
 }
 
 #[test]
-fn the_last_lsn_is_that_of_the_newest_backup_that_can_be_restored() {
+fn the_last_lsn_is_that_of_the_backup_that_the_next_incremental_builds_on() {
     let last = last_lsn(&context(native().path())).unwrap();
     assert_eq!((last.backup.to_string().as_str(), last.to_lsn.0), ("2026_11_22-14_28_07", 1000));
     let last = last_lsn(&context(&original())).unwrap();
@@ -178,4 +178,28 @@ fn the_last_lsn_is_that_of_the_newest_backup_that_can_be_restored() {
     let empty = tempfile::tempdir().unwrap();
     let error = last_lsn(&context(empty.path())).unwrap_err();
     assert!(matches!(error, EngineError::Base(BaseError::NoFull)), "{error}");
+}
+
+#[test]
+fn nothing_is_built_on_a_backup_on_a_shelf() {
+    let (store, older) = (native(), "2026_11_20-14_28_07");
+    let shelf = store.path().join("weekly/2026_11_22-14_28_07/full");
+    std::fs::create_dir_all(&shelf).unwrap();
+    xb_pipeline::fs::rename(
+        &store.path().join("full/2026_11_22-14_28_07"),
+        &shelf.join("2026_11_22-14_28_07"),
+    )
+    .unwrap();
+    let error = last_lsn(&context(store.path())).unwrap_err();
+    assert!(matches!(error, EngineError::Base(BaseError::NoFull)), "{error}");
+    // An older one among the current sets is built on, and no newer one on a shelf.
+    let current = store.path().join("full").join(older);
+    std::fs::create_dir_all(&current).unwrap();
+    for name in ["manifest.json", "backup.xbs.zst"] {
+        let text = std::fs::read_to_string(shelf.join("2026_11_22-14_28_07").join(name)).unwrap();
+        let text = text.replace("2026_11_22-14_28_07", older).replace("\"to\":1000", "\"to\":900");
+        std::fs::write(current.join(name), text).unwrap();
+    }
+    let last = last_lsn(&context(store.path())).unwrap();
+    assert_eq!((last.backup.to_string().as_str(), last.to_lsn.0), (older, 900));
 }

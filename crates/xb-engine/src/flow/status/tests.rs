@@ -1,6 +1,6 @@
 use rstest::rstest;
 use xb_catalog::manifest::Sizes;
-use xb_catalog::{BackupSet, BackupState, Origin};
+use xb_catalog::{BackupSet, BackupState, Origin, ShelvedSet};
 use xb_core::{BackupId, Lsn, LsnRange};
 use xb_formats::archive::Archive;
 
@@ -72,6 +72,11 @@ fn catalog() -> Catalog {
         ),
     ];
     Catalog { root: "/stor".into(), sets, ..Catalog::default() }
+}
+
+/// The set as it stands on a shelf.
+fn shelved(set: BackupSet) -> ShelvedSet {
+    ShelvedSet { name: set.newest_member(), directory: "/stor/shelf".into(), set }
 }
 
 fn run_of(name: &str, kind: BackupKind) -> RunInfo {
@@ -233,6 +238,39 @@ fn an_incremental_of_long_ago_does_not_count() {
 }
 
 #[test]
+fn an_incremental_on_a_shelf_does_not_count_as_one_of_the_last() {
+    let names: Vec<String> = (10..=18).map(|hour| format!("2025_12_28-{hour}_00_00")).collect();
+    let members: Vec<_> = names.iter().map(|name| (name.as_str(), Some(30 * GIB))).collect();
+    let yearly = vec![shelved(set("2025_12_28-03_00_00", Some(40 * GIB), &members))];
+    let catalog = Catalog { yearly, ..catalog() };
+    assert_eq!(Space::of(&catalog), Some(Space { next: 3 * GIB, needed: 12 * GIB }));
+}
+
+#[test]
+fn the_last_incrementals_are_those_with_the_newest_names_in_whatever_set() {
+    // The newer full backup broke after an incremental of it, so those that followed joined the older set.
+    let names: Vec<String> = (10..=16).map(|hour| format!("2026_11_22-{hour}_00_00")).collect();
+    let members: Vec<_> = names.iter().map(|name| (name.as_str(), Some(GIB))).collect();
+    let mut newer = set("2026_11_22-05_00_00", Some(10 * GIB), &[("2026_11_22-06_00_00", Some(9 * GIB))]);
+    newer.full.as_mut().unwrap().state = BackupState::Broken("half of it is gone".to_owned());
+    let sets = vec![set("2026_11_22-03_00_00", Some(10 * GIB), &members), newer];
+    let catalog = Catalog { sets, ..Catalog::default() };
+    assert_eq!(Space::of(&catalog), Some(Space { next: GIB, needed: 10 * GIB }));
+}
+
+#[test]
+fn without_a_base_the_next_is_a_full_one_as_large_as_the_newest_on_a_shelf() {
+    let Catalog { sets, .. } = catalog();
+    let catalog = Catalog { weekly: sets.into_iter().map(shelved).collect(), ..Catalog::default() };
+    assert_eq!(Space::of(&catalog), Some(Space { next: 12 * GIB, needed: 12 * GIB }));
+    // What is left of a current set makes no incremental likely.
+    let mut rest = set("2026_11_22-16_00_00", None, &[("2026_11_22-17_00_00", Some(GIB))]);
+    rest.full = None;
+    let catalog = Catalog { sets: vec![rest], ..catalog };
+    assert_eq!(Space::of(&catalog), Some(Space { next: 12 * GIB, needed: 12 * GIB }));
+}
+
+#[test]
 fn unknown_sizes_and_unknown_room_say_nothing() {
     let sets = vec![set("2026_11_22-03_00_00", None, &[("2026_11_22-15_00_00", None)])];
     let unsized_catalog = Catalog { root: "/stor".into(), sets, ..Catalog::default() };
@@ -276,6 +314,77 @@ fn what_can_be_restored_begins_with_the_oldest_whole_chain() {
     assert_eq!(oldest(&catalog), ended("2026-11-15T03:01:00+01:00"));
     catalog.sets[0].full.as_mut().unwrap().archive = None;
     assert_eq!(oldest(&catalog), ended("2026-11-21T03:01:00+01:00"), "its form cannot be read");
+}
+
+#[test]
+fn a_restore_reaches_as_far_back_as_the_oldest_whole_chain_on_any_shelf() {
+    let of = |name: &str| shelved(set(name, None, &[]));
+    let mut catalog = Catalog {
+        weekly: vec![of("2026_11_01-03_00_00")],
+        monthly: vec![of("2026_07_26-03_00_00"), of("2026_08_30-03_00_00")],
+        // Shelves are no order in time: this one was put there by hand.
+        yearly: vec![of("2026_10_25-03_00_00")],
+        ..catalog()
+    };
+    let oldest = |catalog: &Catalog| judged(catalog, &LockState::Free).values.oldest_restorable_unix.unwrap();
+    let ended = |text: &str| text.parse::<DateTime<FixedOffset>>().unwrap().timestamp();
+    assert_eq!(oldest(&catalog), ended("2026-07-26T03:01:00+01:00"));
+    catalog.monthly[0].set.full.as_mut().unwrap().state = BackupState::Broken("cut".to_owned());
+    assert_eq!(oldest(&catalog), ended("2026-08-30T03:01:00+01:00"));
+    catalog.sets.clear();
+    catalog.monthly.clear();
+    catalog.weekly.clear();
+    assert_eq!(oldest(&catalog), ended("2026-10-25T03:01:00+01:00"), "without a current set, too");
+}
+
+#[test]
+fn sets_on_shelves_are_counted_apart_and_no_backup_is_counted_twice() {
+    let counts = |catalog: &Catalog| {
+        let values = judged(catalog, &LockState::Free).values;
+        (values.sets, values.shelved_sets, values.backups, values.incrementals_since_full)
+    };
+    assert_eq!(counts(&catalog()), (Some(2), Some(0), Some(5), Some(2)));
+    let old = || shelved(set("2026_10_25-03_00_00", None, &[("2026_10_26-03_00_00", None)]));
+    let other = Catalog { weekly: vec![old()], ..catalog() };
+    assert_eq!(counts(&other), (Some(2), Some(1), Some(7), Some(2)));
+    // After crashes: one set is on two shelves, another on a shelf and still a current one.
+    let moved = shelved(catalog().sets.remove(0));
+    let other = Catalog { weekly: vec![old(), moved], monthly: vec![old()], ..catalog() };
+    assert_eq!(counts(&other), (Some(2), Some(1), Some(7), Some(2)));
+    let other = Catalog { weekly: vec![old()], ..Catalog::default() };
+    assert_eq!(counts(&other), (Some(0), Some(1), Some(2), None));
+}
+
+#[test]
+fn backups_on_shelves_only_leave_the_next_incremental_nothing_to_build_on() {
+    let expected = "No current full backup: the next incremental has nothing to build on";
+    let weekly = || catalog().sets.into_iter().map(shelved).collect();
+    let other = Catalog { weekly: weekly(), ..Catalog::default() };
+    let report = judged(&other, &LockState::Free);
+    assert_eq!((report.level, report.message.as_str()), (Level::Critical, expected));
+    assert_eq!(verdict(&report, Check::CHAIN), Some((Level::Critical, expected.to_owned())));
+    assert_eq!(verdict(&report, Check::LAST_BACKUP).unwrap().0, Level::Ok, "the last one counts there, too");
+    // What is left of a current set is told as well.
+    let mut rest = set("2026_11_22-16_00_00", None, &[("2026_11_22-17_00_00", None)]);
+    rest.full = None;
+    let other = Catalog { sets: vec![rest], weekly: weekly(), ..Catalog::default() };
+    let (level, message) = verdict(&judged(&other, &LockState::Free), Check::CHAIN).unwrap();
+    let broken = "; set 2026_11_22-16_00_00 is broken: the full backup 2026_11_22-16_00_00 that \
+                  2026_11_22-17_00_00 builds on is missing";
+    assert_eq!((level, message), (Level::Critical, format!("{expected}{broken}")));
+    // A current set to build on makes it well, whatever is on the shelves.
+    let other = Catalog { weekly: weekly(), ..catalog() };
+    assert_eq!(verdict(&judged(&other, &LockState::Free), Check::CHAIN).unwrap().0, Level::Ok);
+}
+
+#[test]
+fn incrementals_on_a_shelf_without_their_full_backup_are_no_good_news() {
+    let mut rest = set("2026_11_22-03_00_00", None, &[("2026_11_22-15_00_00", None)]);
+    rest.full = None;
+    let catalog = Catalog { monthly: vec![shelved(rest)], ..Catalog::default() };
+    let report = judged(&catalog, &LockState::Free);
+    assert_eq!(verdict(&report, Check::LAST_BACKUP).unwrap().0, Level::Ok);
+    assert_eq!((report.level, report.values.oldest_restorable_unix), (Level::Critical, None));
 }
 
 #[test]
