@@ -14,7 +14,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let runs: usize = words.get(1).map_or(Ok(11), |text| text.parse())?;
     let (mut scans, mut plans) = (Vec::new(), Vec::new());
     let mut found = String::new();
-    let policy = RetentionPolicy { sets: 7, days: 14, weeks: 8, months: 12, years: 3 };
+    let policy = RetentionPolicy { sets: 7, days: 14, weeks: 8, months: 12, years: 3, broken: false };
     for _ in 0..runs.max(1) {
         let begin = Instant::now();
         let catalog = Catalog::scan(Path::new(directory))?;

@@ -4,19 +4,21 @@
 //! text in one backup after the other. What is skipped here is only seen to be JSON; what this cannot read is for
 //! [`Manifest::parse`] to judge.
 
+use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
 
-use chrono::{DateTime, FixedOffset, NaiveDate};
-use serde::de::DeserializeOwned;
+use chrono::{DateTime, FixedOffset};
+use serde::de::{DeserializeOwned, Error};
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
 use xb_core::{BackupId, BinlogCoord, GtidSet, Lsn, LsnRange};
 use xb_pipeline::Digest;
 
-use crate::json::Cursor;
 use crate::manifest::{
     BinlogPoint, EngineRecord, MANIFEST_FORMAT, Manifest, ServerRecord, Sizes, SourcePoint, is_inside,
 };
-use crate::name::{backup_id, digits};
+use crate::name::backup_id;
 
 /// So many files of a backup are looked for when a store is listed: an archive has one, a directory may have
 /// a hundred thousand. A restore looks at all of them.
@@ -72,7 +74,7 @@ pub(crate) struct Shared {
 }
 
 /// A value with its text.
-struct Known<T>(Option<(Box<[u8]>, Arc<T>)>);
+struct Known<T>(Option<(Box<str>, Arc<T>)>);
 
 impl<T> Default for Known<T> {
     fn default() -> Self {
@@ -81,235 +83,132 @@ impl<T> Default for Known<T> {
 }
 
 impl<T: DeserializeOwned> Known<T> {
-    fn value(&mut self, cursor: &mut Cursor<'_>) -> Option<Arc<T>> {
-        if let Some((_, value)) = self.0.as_ref().filter(|(known, _)| cursor.passes(known)) {
+    fn value(&mut self, raw: &RawValue) -> Option<Arc<T>> {
+        if let Some((_, value)) = self.0.as_ref().filter(|(known, _)| **known == *raw.get()) {
             return Some(value.clone());
         }
-        let text = cursor.value()?;
-        let value: Arc<T> = Arc::new(serde_json::from_str(text).ok()?);
-        self.0 = Some((text.as_bytes().into(), value.clone()));
+        let value: Arc<T> = Arc::new(serde_json::from_str(raw.get()).ok()?);
+        self.0 = Some((raw.get().into(), value.clone()));
         Some(value)
     }
 }
 
+/// The fields of a manifest that are of interest, as far as possible where they stand in its text.
+#[derive(Deserialize)]
+struct Lean<'t> {
+    format: u32,
+    #[serde(deserialize_with = "id")]
+    id: BackupId,
+    #[serde(deserialize_with = "id")]
+    set: BackupId,
+    base: Option<LeanBase>,
+    #[serde(borrow)]
+    started: Cow<'t, str>,
+    #[serde(borrow)]
+    ended: Cow<'t, str>,
+    lsns: LsnRange,
+    #[serde(borrow)]
+    binlog: Option<LeanPoint<'t>>,
+    #[serde(default)]
+    replica_of: Vec<SourcePoint>,
+    #[serde(borrow)]
+    server: &'t RawValue,
+    #[serde(borrow)]
+    engine: &'t RawValue,
+    sizes: Sizes,
+    archive: String,
+    #[serde(borrow)]
+    objects: Vec<LeanFile<'t>>,
+    #[serde(borrow)]
+    beside: Vec<LeanFile<'t>>,
+}
+
+/// What an incremental builds on.
+#[derive(Deserialize)]
+struct LeanBase {
+    #[serde(deserialize_with = "id")]
+    id: BackupId,
+    #[serde(rename = "to_lsn")]
+    _to_lsn: Lsn,
+}
+
+/// A [`BinlogPoint`], which serde reads twice because part of it is flattened.
+#[derive(Deserialize)]
+struct LeanPoint<'t> {
+    #[serde(borrow)]
+    file: Option<Cow<'t, str>>,
+    position: Option<u64>,
+    gtid: Option<GtidSet>,
+}
+
+impl LeanPoint<'_> {
+    fn point(self) -> Option<BinlogPoint> {
+        let coord = match (self.file, self.position) {
+            (Some(file), Some(position)) => Some(BinlogCoord { file: file.parse().ok()?, position }),
+            (None, None) => None,
+            // Half of a place: what that means, the slow way may say.
+            _ => return None,
+        };
+        Some(BinlogPoint { coord, gtid: self.gtid })
+    }
+}
+
+/// A file of a backup.
+#[derive(Deserialize)]
+struct LeanFile<'t> {
+    #[serde(borrow)]
+    path: Cow<'t, str>,
+    size: u64,
+    #[serde(borrow)]
+    blake3: Cow<'t, str>,
+}
+
 /// What the text of a manifest says; nothing when it is not one that this can read.
 pub(crate) fn facts(text: &[u8], shared: &mut Shared) -> Option<Facts> {
-    let mut found = Found::default();
-    let mut cursor = Cursor::new(text)?;
-    cursor.object(|cursor, key| found.field(cursor, key, shared))?;
-    cursor.end()?;
-    found.finish()
-}
-
-/// The fields of a manifest, as far as they were met.
-#[derive(Default)]
-struct Found<'t> {
-    format: Option<u64>,
-    id: Option<&'t str>,
-    set: Option<&'t str>,
-    base: Option<Option<BackupId>>,
-    started: Option<&'t str>,
-    ended: Option<&'t str>,
-    lsns: Option<LsnRange>,
-    binlog: Option<Option<BinlogPoint>>,
-    replica_of: Option<Vec<SourcePoint>>,
-    server: Option<Arc<ServerRecord>>,
-    engine: Option<Arc<EngineRecord>>,
-    sizes: Option<Sizes>,
-    archive: Option<&'t str>,
-    objects: Option<Files<'t>>,
-    beside: Option<Files<'t>>,
-}
-
-/// Takes a value that was not there before: two of a name are no manifest.
-fn once<T>(slot: &mut Option<T>, value: Option<T>) -> Option<()> {
-    let is_first = slot.is_none();
-    *slot = value;
-    (is_first && slot.is_some()).then_some(())
-}
-
-impl<'t> Found<'t> {
-    fn field(&mut self, cursor: &mut Cursor<'t>, key: &str, shared: &mut Shared) -> Option<()> {
-        match key {
-            "format" => once(&mut self.format, cursor.number()),
-            "id" => once(&mut self.id, cursor.string()),
-            "set" => once(&mut self.set, cursor.string()),
-            "base" => once(&mut self.base, nullable(cursor, base)),
-            "started" => once(&mut self.started, cursor.string()),
-            "ended" => once(&mut self.ended, cursor.string()),
-            "lsns" => once(&mut self.lsns, lsns(cursor)),
-            "binlog" => once(&mut self.binlog, nullable(cursor, point)),
-            "replica_of" => once(&mut self.replica_of, serde_json::from_str(cursor.value()?).ok()),
-            "server" => once(&mut self.server, shared.server.value(cursor)),
-            "engine" => once(&mut self.engine, shared.engine.value(cursor)),
-            "sizes" => once(&mut self.sizes, sizes(cursor)),
-            "archive" => once(&mut self.archive, cursor.string()),
-            "objects" => once(&mut self.objects, files(cursor, OBJECTS_LOOKED_AT)),
-            "beside" => once(&mut self.beside, files(cursor, 0)),
-            _ => cursor.value().map(drop),
-        }
-    }
-
-    fn finish(self) -> Option<Facts> {
-        let (objects, _) = (self.objects?, self.beside?);
-        if self.format? > u64::from(MANIFEST_FORMAT) {
-            return None;
-        }
-        let digest = match objects.digest {
-            Some(text) => Some(Digest::try_from(text.to_owned()).ok()?),
-            None => None,
-        };
-        Some(Facts {
-            id: backup_id(self.id?.as_bytes())?,
-            set: backup_id(self.set?.as_bytes())?,
-            // serde takes a field that is missing for none.
-            base: self.base.flatten(),
-            started: instant(self.started?)?,
-            ended: instant(self.ended?)?,
-            lsns: self.lsns?,
-            binlog: self.binlog.flatten(),
-            replica_of: self.replica_of.unwrap_or_default(),
-            server: self.server?,
-            engine: self.engine?,
-            sizes: self.sizes?,
-            archive: self.archive?.to_owned(),
-            objects: objects.first,
-            digest,
-        })
-    }
-}
-
-/// Nothing for `null`, else what `read` makes of it.
-fn nullable<'t, T>(
-    cursor: &mut Cursor<'t>,
-    read: impl FnOnce(&mut Cursor<'t>) -> Option<T>,
-) -> Option<Option<T>> {
-    if cursor.null() { Some(None) } else { read(cursor).map(Some) }
-}
-
-fn base(cursor: &mut Cursor<'_>) -> Option<BackupId> {
-    let (mut id, mut to_lsn) = (None, None);
-    cursor.object(|cursor, key| match key {
-        "id" => once(&mut id, cursor.string()),
-        "to_lsn" => once(&mut to_lsn, cursor.number()),
-        _ => cursor.value().map(drop),
-    })?;
-    to_lsn.and(backup_id(id?.as_bytes()))
-}
-
-fn lsns(cursor: &mut Cursor<'_>) -> Option<LsnRange> {
-    let (mut from, mut to, mut last) = (None, None, None);
-    cursor.object(|cursor, key| match key {
-        "from" => once(&mut from, cursor.number()),
-        "to" => once(&mut to, cursor.number()),
-        "last" => once(&mut last, cursor.number()),
-        _ => cursor.value().map(drop),
-    })?;
-    Some(LsnRange { from: Lsn(from?), to: Lsn(to?), last: Lsn(last?) })
-}
-
-fn point(cursor: &mut Cursor<'_>) -> Option<BinlogPoint> {
-    let (mut file, mut position, mut gtid) = (None, None, None);
-    cursor.object(|cursor, key| match key {
-        "file" => once(&mut file, cursor.string()),
-        "position" => once(&mut position, cursor.number()),
-        "gtid" => once(&mut gtid, gtid_set(cursor)),
-        _ => cursor.value().map(drop),
-    })?;
-    let coord = match (file, position) {
-        (Some(file), Some(position)) => Some(BinlogCoord { file: file.parse().ok()?, position }),
-        (None, None) => None,
-        // Half of a place: what that means, serde may say.
-        _ => return None,
-    };
-    Some(BinlogPoint { coord, gtid })
-}
-
-fn gtid_set(cursor: &mut Cursor<'_>) -> Option<GtidSet> {
-    let (mut flavor, mut set) = (None, None);
-    cursor.object(|cursor, key| match key {
-        "flavor" => once(&mut flavor, cursor.string()),
-        "set" => once(&mut set, cursor.string()),
-        _ => cursor.value().map(drop),
-    })?;
-    match flavor? {
-        "mysql" => set?.parse().ok().map(GtidSet::MySql),
-        "mariadb" => set?.parse().ok().map(GtidSet::MariaDb),
-        _ => None,
-    }
-}
-
-fn sizes(cursor: &mut Cursor<'_>) -> Option<Sizes> {
-    let (mut datadir, mut stream, mut stored) = (None, None, None);
-    cursor.object(|cursor, key| match key {
-        "datadir_bytes" => once(&mut datadir, nullable(cursor, Cursor::number)),
-        "stream_bytes" => once(&mut stream, cursor.number()),
-        "stored_bytes" => once(&mut stored, cursor.number()),
-        _ => cursor.value().map(drop),
-    })?;
-    Some(Sizes { datadir_bytes: datadir.flatten(), stream_bytes: stream?, stored_bytes: stored? })
-}
-
-/// The first files of a list.
-struct Files<'t> {
-    first: Vec<(String, u64)>,
-    digest: Option<&'t str>,
-}
-
-/// A list of files, the paths of all of which stay within the backup; the first `count` are given.
-fn files<'t>(cursor: &mut Cursor<'t>, count: usize) -> Option<Files<'t>> {
-    let mut files = Files { first: Vec::new(), digest: None };
-    cursor.array(|cursor| {
-        let (mut path, mut size, mut digest) = (None, None, None);
-        cursor.object(|cursor, key| match key {
-            "path" => once(&mut path, cursor.string()),
-            "size" => once(&mut size, cursor.number()),
-            "blake3" => once(&mut digest, cursor.string()),
-            _ => cursor.value().map(drop),
-        })?;
-        let (path, size, digest): (&str, u64, &str) = (path?, size?, digest?);
-        files.digest = files.digest.or(Some(digest));
-        if files.first.len() < count {
-            files.first.push((path.to_owned(), size));
-        }
-        is_inside(Path::new(path)).then_some(())
-    })?;
-    Some(files)
-}
-
-/// An instant as we write it, `2026-11-22T14:00:00.5+01:00`; other forms take chrono longer.
-fn instant(text: &str) -> Option<DateTime<FixedOffset>> {
-    ours(text.as_bytes()).or_else(|| text.parse().ok())
-}
-
-fn ours(text: &[u8]) -> Option<DateTime<FixedOffset>> {
-    let has = |at: usize, byte: u8| text.get(at) == Some(&byte);
-    let fraction =
-        if has(19, b'.') { text.get(20..)?.iter().take_while(|b| b.is_ascii_digit()).count() } else { 0 };
-    let zone = if fraction > 0 { 20 + fraction } else { 19 };
-    let is_shaped = has(4, b'-') && has(7, b'-') && has(10, b'T') && has(13, b':') && has(16, b':');
-    if !is_shaped || fraction > 9 || text.len() != zone + 6 || !has(zone + 3, b':') {
+    // That it is UTF-8 is seen faster at once than text by text.
+    let lean: Lean<'_> = serde_json::from_str(std::str::from_utf8(text).ok()?).ok()?;
+    let is_outside = |file: &LeanFile<'_>| !is_inside(Path::new(&*file.path));
+    if lean.format > MANIFEST_FORMAT || lean.objects.iter().chain(&lean.beside).any(is_outside) {
         return None;
     }
-    let number = |at: usize, length: usize| digits(text.get(at..at + length)?);
-    let nanos =
-        if fraction > 0 { number(20, fraction)? * 10_u32.pow(9 - u32::try_from(fraction).ok()?) } else { 0 };
-    let date = NaiveDate::from_ymd_opt(i32::try_from(number(0, 4)?).ok()?, number(5, 2)?, number(8, 2)?)?;
-    let local = date.and_hms_nano_opt(number(11, 2)?, number(14, 2)?, number(17, 2)?, nanos)?;
-    let (hours, minutes) = (number(zone + 1, 2)?, number(zone + 4, 2)?);
-    let east = i32::try_from(hours * 3600 + minutes * 60).ok().filter(|_| hours < 24 && minutes < 60)?;
-    let offset = match text.get(zone)? {
-        b'+' => FixedOffset::east_opt(east)?,
-        b'-' => FixedOffset::west_opt(east)?,
-        _ => return None,
-    };
-    local.and_local_timezone(offset).single()
+    let digest = lean.objects.first().map(|file| Digest::try_from(file.blake3.to_string()));
+    let first = lean.objects.into_iter().take(OBJECTS_LOOKED_AT);
+    Some(Facts {
+        id: lean.id,
+        set: lean.set,
+        base: lean.base.map(|base| base.id),
+        started: instant(&lean.started)?,
+        ended: instant(&lean.ended)?,
+        lsns: lean.lsns,
+        binlog: match lean.binlog {
+            Some(point) => Some(point.point()?),
+            None => None,
+        },
+        replica_of: lean.replica_of,
+        server: shared.server.value(lean.server)?,
+        engine: shared.engine.value(lean.engine)?,
+        sizes: lean.sizes,
+        archive: lean.archive,
+        objects: first.map(|file| (file.path.into_owned(), file.size)).collect(),
+        digest: digest.transpose().ok()?,
+    })
+}
+
+/// A name, read without what makes that slow.
+fn id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BackupId, D::Error> {
+    let text = <&str>::deserialize(deserializer)?;
+    backup_id(text.as_bytes()).ok_or_else(|| D::Error::custom("not the name of a backup"))
+}
+
+/// An instant as we write it; other forms take chrono longer.
+fn instant(text: &str) -> Option<DateTime<FixedOffset>> {
+    DateTime::parse_from_rfc3339(text).ok().or_else(|| text.parse().ok())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sample::{add, id, store};
+    use crate::sample::{add, id as name, store};
 
     /// A manifest with something in every field.
     fn text() -> Vec<u8> {
@@ -339,22 +238,33 @@ mod tests {
 
     #[test]
     fn what_is_read_fast_is_what_is_read_slowly() {
-        let text = text();
-        let mut plain = String::from_utf8(text.clone()).unwrap();
-        plain = plain.replace("\\\"", "'");
-        let compact: serde_json::Value = serde_json::from_str(&plain).unwrap();
-        for text in [plain.into_bytes(), serde_json::to_vec(&compact).unwrap()] {
-            let fast = facts(&text, &mut Shared::default()).unwrap();
-            let slow = Facts::from(Manifest::parse(&text).unwrap());
+        let text = String::from_utf8(text()).unwrap();
+        let compact: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let compact = serde_json::to_string(&compact).unwrap();
+        let escaped =
+            text.replace("ibdata1", "ibd\\u0061ta1\\\"").replace("14:00:00.123", "14:0\\u0030:00.123");
+        let other_instant = text.replace("T14:00:00.123456789-03:30", " 14:00:00.5 -03:30");
+        for text in [text, compact, escaped, other_instant] {
+            let fast = facts(text.as_bytes(), &mut Shared::default()).unwrap();
+            let slow = Facts::from(Manifest::parse(text.as_bytes()).unwrap());
             assert_eq!(shown(&fast), shown(&slow));
-            assert_eq!(fast.id, id("11_00_00"));
+            assert_eq!(fast.id, name("11_00_00"));
         }
-        assert!(facts(&text, &mut Shared::default()).is_none(), "escapes are left to serde");
+    }
+
+    #[test]
+    fn half_of_a_place_and_a_name_with_escapes_are_left_to_the_slow_way() {
+        let text = String::from_utf8(text()).unwrap();
+        let first_only = |from: &str, to: &str| text.replacen(from, to, 1);
+        for text in [first_only("\"position\": 1337,", ""), first_only("2026_11_22", "2026\\u005f11_22")] {
+            assert!(facts(text.as_bytes(), &mut Shared::default()).is_none(), "{text}");
+            assert!(Manifest::parse(text.as_bytes()).is_ok(), "{text}");
+        }
     }
 
     #[test]
     fn a_manifest_with_a_wrong_byte_is_never_read_as_another_than_serde_reads() {
-        let text = String::from_utf8(text()).unwrap().replace("\\\"", "'").into_bytes();
+        let text = text();
         let mut shared = Shared::default();
         let mut read = 0;
         for at in 0..text.len() {
@@ -373,7 +283,7 @@ mod tests {
 
     #[test]
     fn what_was_said_before_is_shared_and_what_differs_is_not() {
-        let text = String::from_utf8(text()).unwrap().replace("\\\"", "'");
+        let text = String::from_utf8(text()).unwrap();
         let mut shared = Shared::default();
         let mut read = |text: &str| facts(text.as_bytes(), &mut shared).unwrap();
         let (first, second) = (read(&text), read(&text));
@@ -384,12 +294,28 @@ mod tests {
 
     #[test]
     fn paths_that_lead_outside_and_newer_formats_are_not_read() {
-        let text = String::from_utf8(text()).unwrap().replace("\\\"", "'");
+        let text = String::from_utf8(text()).unwrap();
         for (from, to) in [("\"ibdata1\"", "\"../ibdata1\""), ("\"format\": 1", "\"format\": 2")] {
             assert!(facts(text.replace(from, to).as_bytes(), &mut Shared::default()).is_none(), "{to}");
         }
         let last = text.rfind("\"ibdata1\"").unwrap();
         let beside = format!("{}\"/etc\"{}", &text[..last], &text[last + 9..]);
         assert!(facts(beside.as_bytes(), &mut Shared::default()).is_none());
+    }
+
+    #[test]
+    fn of_many_files_the_first_are_kept_and_all_are_checked() {
+        let mut manifest = Manifest::parse(&text()).unwrap();
+        let file = manifest.objects[0].clone();
+        manifest.objects = (0..OBJECTS_LOOKED_AT + 6)
+            .map(|number| xb_pipeline::ObjectReceipt {
+                path: format!("t{number}.ibd").into(),
+                ..file.clone()
+            })
+            .collect();
+        let text = String::from_utf8(manifest.render().unwrap()).unwrap();
+        let read = |text: &str| facts(text.as_bytes(), &mut Shared::default());
+        assert_eq!(read(&text).unwrap().objects.len(), OBJECTS_LOOKED_AT);
+        assert!(read(&text.replace("t69.ibd", "../t69.ibd")).is_none());
     }
 }

@@ -11,7 +11,6 @@ pub mod shelve;
 mod catalog;
 mod commit;
 mod directory;
-mod json;
 mod lean;
 mod name;
 mod original;

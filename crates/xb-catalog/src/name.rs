@@ -52,7 +52,7 @@ pub(crate) fn backup_id(text: &[u8]) -> Option<BackupId> {
 }
 
 /// The number that up to nine digits are.
-pub(crate) fn digits(text: &[u8]) -> Option<u32> {
+fn digits(text: &[u8]) -> Option<u32> {
     text.iter()
         .try_fold(0_u32, |sum, digit| digit.is_ascii_digit().then(|| sum * 10 + u32::from(digit - b'0')))
 }

@@ -1,6 +1,10 @@
 //! What the original tool left, read: a backup without a manifest.
+//!
+//! It is broken when its run did not end or it is that of another place. What is merely not understood may be of
+//! use to somebody: it is unreadable.
 
 use std::fs;
+use std::io;
 use std::path::Path;
 
 use xb_core::BackupKind;
@@ -12,7 +16,7 @@ use xb_formats::meta::names::MetaKind;
 
 use crate::layout::Place;
 use crate::manifest::{BinlogPoint, MANIFEST_NAME};
-use crate::read::{broken, read_small, unknown};
+use crate::read::{cannot_read, read_small, unknown, unknown_form};
 use crate::record::{BackupRecord, BackupState, Moment, Origin};
 
 /// What the original left: a directory counts for it when checkpoints are there, but those are written
@@ -20,23 +24,34 @@ use crate::record::{BackupRecord, BackupState, Moment, Origin};
 pub(crate) fn original(place: Place, path: &Path) -> BackupRecord {
     match read_original(place, path) {
         Ok(record) => record,
-        Err(reason) => broken(place, path, Origin::Original, reason),
+        Err(state) => unknown(place, path, Origin::Original, state),
     }
 }
 
-fn read_original(place: Place, path: &Path) -> Result<BackupRecord, String> {
-    let checkpoints = read_meta(path, MetaKind::Checkpoints)?;
-    let checkpoints = checkpoints.ok_or("half-written: it has neither a manifest nor checkpoints")?;
-    let checkpoints = Checkpoints::parse(&checkpoints).map_err(|error| error.to_string())?;
-    let meta =
-        read_backup_meta(path)?.ok_or("half-written: it has no backup.meta, so its run did not end")?;
-    let ended = meta.end_backup.ok_or("half-written: backup.meta tells no end")?;
+/// Without `backup.meta`.
+pub(crate) fn without_an_end() -> BackupState {
+    half_written("it has no backup.meta, so its run did not end")
+}
+
+fn half_written(reason: &str) -> BackupState {
+    BackupState::Broken(format!("half-written: {reason}"))
+}
+
+fn read_original(place: Place, path: &Path) -> Result<BackupRecord, BackupState> {
+    let checkpoints = read_meta(path, MetaKind::Checkpoints).map_err(BackupState::Unreadable)?;
+    let checkpoints = checkpoints.ok_or_else(|| half_written("it has neither a manifest nor checkpoints"))?;
+    let checkpoints =
+        Checkpoints::parse(&checkpoints).map_err(|error| BackupState::Unreadable(error.to_string()))?;
+    let meta = read_backup_meta(path).map_err(BackupState::Unreadable)?.ok_or_else(without_an_end)?;
+    let ended = meta.end_backup.ok_or_else(|| half_written("backup.meta tells no end"))?;
     if meta.backup != place.id || meta.kind() != place.kind() {
-        return Err(format!("its backup.meta is that of {} {}", meta.kind(), meta.backup));
+        let reason = format!("its backup.meta is that of {} {}", meta.kind(), meta.backup);
+        return Err(BackupState::Broken(reason));
     }
-    check_type(place, &checkpoints)?;
+    check_type(place, &checkpoints).map_err(BackupState::Unreadable)?;
     let archive = find_archive(path)?;
-    let binlog = read_meta(path, MetaKind::BinlogInfo)?.and_then(|text| BinlogInfo::parse(&text).ok());
+    let binlog = read_meta(path, MetaKind::BinlogInfo).map_err(BackupState::Unreadable)?;
+    let binlog = binlog.and_then(|text| BinlogInfo::parse(&text).ok());
     Ok(BackupRecord {
         lsns: Some(checkpoints.lsns),
         ended: Some(Moment::Local(ended)),
@@ -47,17 +62,21 @@ fn read_original(place: Place, path: &Path) -> Result<BackupRecord, String> {
     })
 }
 
-/// What the original notes about the backup in a directory; nothing when it noted nothing.
+/// What the original notes about the backup in a directory; nothing when it noted nothing. Why that cannot be
+/// told, if it cannot.
 pub(crate) fn read_backup_meta(path: &Path) -> Result<Option<BackupMeta>, String> {
     let text = FILE_NAMES.iter().find_map(|name| read_text(&path.join(name)).transpose()).transpose()?;
     text.map(|text| BackupMeta::parse(&text).map_err(|error| error.to_string())).transpose()
 }
 
-/// Whether a directory holds the files of a backup itself.
+/// Whether a directory holds the files of a backup itself. Where nobody can tell it does, and reading it says why
+/// it cannot be read.
 pub(crate) fn is_backup(path: &Path) -> bool {
     let checkpoints = MetaKind::Checkpoints.names();
     let names = checkpoints.iter().chain(&FILE_NAMES).chain(&[MANIFEST_NAME]);
-    names.into_iter().any(|name| path.join(name).symlink_metadata().is_ok())
+    let is_absent =
+        |error: &io::Error| matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory);
+    names.into_iter().any(|name| !path.join(name).symlink_metadata().is_err_and(|error| is_absent(&error)))
 }
 
 /// What was prepared for good takes no incremental, and what stands in the wrong place is not what it seems.
@@ -75,15 +94,19 @@ fn check_type(place: Place, checkpoints: &Checkpoints) -> Result<(), String> {
 }
 
 /// The archive in a directory of the original; without one the directory itself is the backup.
-fn find_archive(path: &Path) -> Result<Archive, String> {
-    let entries = fs::read_dir(path).map_err(|error| error.to_string())?;
-    let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
+fn find_archive(path: &Path) -> Result<Archive, BackupState> {
+    let entries: io::Result<Vec<fs::DirEntry>> = fs::read_dir(path).and_then(Iterator::collect);
+    let entries = entries.map_err(|error| cannot_read("its directory", &error))?;
+    let names = entries.iter().map(|entry| entry.file_name().to_string_lossy().into_owned());
     let archives: Vec<String> =
         names.filter(|name| name.starts_with("backup.") && name != FILE_NAMES[0]).collect();
     match archives.as_slice() {
         [] => Ok(Archive::Directory),
-        [one] => Archive::of(one).ok_or_else(|| format!("{one} is no form of archive that is known")),
-        several => Err(format!("it has more than one archive: {}", several.join(", "))),
+        [one] => Archive::of(one).ok_or_else(|| unknown_form(one)),
+        several => {
+            let reason = format!("it has more than one archive: {}", several.join(", "));
+            Err(BackupState::Unreadable(reason))
+        }
     }
 }
 
@@ -99,4 +122,15 @@ fn read_meta(path: &Path, kind: MetaKind) -> Result<Option<String>, String> {
 fn read_text(path: &Path) -> Result<Option<String>, String> {
     let bytes = read_small(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
     Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_nobody_can_tell_there_is_a_backup() {
+        assert!(is_backup(Path::new("no name of a directory\0")), "asking for it is an error");
+        assert!(!is_backup(Path::new("/nonexistent")) && !is_backup(Path::new("/etc/passwd")));
+    }
 }

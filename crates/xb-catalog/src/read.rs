@@ -1,4 +1,7 @@
 //! One entry of a store, read: by its manifest, or by what the original left.
+//!
+//! A backup is broken only if that is proven. What cannot be read at the moment, or not by this version, is
+//! unreadable: it may be whole, and nothing is removed on the strength of an error.
 
 use std::fs;
 use std::io;
@@ -49,18 +52,16 @@ impl Reader {
         let length = match at.read(&self.path, &mut self.text, META_LIMIT as usize) {
             Ok(Some(length)) => length,
             Ok(None) => return original(place, &path),
-            Err(error) => return unreadable(place, &path, &error),
+            Err(error) => return unknown(place, &path, Origin::Native, cannot_read(MANIFEST_NAME, &error)),
         };
         let facts = match facts(&self.text[..length], &mut self.shared) {
             Some(facts) => facts,
             None => match slowly(&path) {
-                Ok(Ok(manifest)) => manifest.into(),
-                Ok(Err(error)) => return broken(place, &path, Origin::Native, error.to_string()),
-                Err(error) => return unreadable(place, &path, &error),
+                Ok(manifest) => manifest.into(),
+                Err(state) => return unknown(place, &path, Origin::Native, state),
             },
         };
-        let state =
-            self.check(at, below, place, &facts).map_or_else(BackupState::Broken, |()| BackupState::Complete);
+        let state = self.check(at, below, place, &facts).err().unwrap_or(BackupState::Complete);
         native(place, path, facts, state)
     }
 
@@ -79,26 +80,56 @@ impl Reader {
         below: Option<&str>,
         place: Place,
         facts: &Facts,
-    ) -> Result<(), String> {
+    ) -> Result<(), BackupState> {
         if (facts.id, facts.set) != (place.id, place.set) {
             let (id, set) = (facts.id, facts.set);
-            return Err(format!("its manifest is that of {id} of set {set}: the directory was moved"));
+            let reason = format!("its manifest is that of {id} of set {set}: the directory was moved");
+            return Err(BackupState::Broken(reason));
         }
         for (name, had) in &facts.objects {
             self.go_to(below, name);
-            let has = at.length(&self.path).map_err(|error| format!("{name} is missing: {error}"))?;
+            let has = at.length(&self.path).map_err(|error| match error.kind() {
+                io::ErrorKind::NotFound => BackupState::Broken(format!("{name} is missing: {error}")),
+                _ => cannot_read(name, &error),
+            })?;
             if has != *had {
-                return Err(format!("{name} has {has} bytes, the manifest says {had}"));
+                let reason = format!("{name} has {has} bytes, the manifest says {had}");
+                return Err(BackupState::Broken(reason));
             }
+        }
+        let form = facts.archive.as_str();
+        if form != Manifest::DIRECTORY && Archive::of(form).is_none() {
+            return Err(unknown_form(form));
         }
         Ok(())
     }
 }
 
 /// A manifest that could not be read the fast way.
-fn slowly(path: &Path) -> io::Result<Result<Manifest, ManifestError>> {
-    let text = read_small(&path.join(MANIFEST_NAME))?;
-    Ok(Manifest::parse(&text.unwrap_or_default()))
+fn slowly(path: &Path) -> Result<Manifest, BackupState> {
+    let text = fs::read(path.join(MANIFEST_NAME)).map_err(|error| cannot_read(MANIFEST_NAME, &error))?;
+    Manifest::parse(&text).map_err(|error| judged(&error))
+}
+
+/// What a manifest that cannot be used tells of its backup. A newer version may have written what is JSON but is
+/// not understood, and nobody can have written what is none.
+fn judged(error: &ManifestError) -> BackupState {
+    let reason = error.to_string();
+    match error {
+        ManifestError::Format { .. } => BackupState::Unreadable(reason),
+        ManifestError::Syntax(error) if error.is_data() => BackupState::Unreadable(reason),
+        ManifestError::Syntax(_) | ManifestError::Path { .. } => BackupState::Broken(reason),
+    }
+}
+
+/// The state of a backup of which a file is there that does not let itself be read.
+pub(crate) fn cannot_read(file: &str, error: &io::Error) -> BackupState {
+    BackupState::Unreadable(format!("cannot read {file}: {error}"))
+}
+
+/// The state of a backup in an archive of a form that is not known.
+pub(crate) fn unknown_form(archive: &str) -> BackupState {
+    BackupState::Unreadable(format!("{archive} is no form of archive that this version knows"))
 }
 
 pub(crate) fn read_small(path: &Path) -> io::Result<Option<Vec<u8>>> {
@@ -131,15 +162,6 @@ pub(crate) fn unknown(place: Place, path: &Path, origin: Origin, state: BackupSt
         engine_version: None,
         archive_digest: None,
     }
-}
-
-/// An entry that does not count.
-pub(crate) fn broken(place: Place, path: &Path, origin: Origin, reason: String) -> BackupRecord {
-    unknown(place, path, origin, BackupState::Broken(reason))
-}
-
-fn unreadable(place: Place, path: &Path, error: &io::Error) -> BackupRecord {
-    broken(place, path, Origin::Native, format!("cannot read {MANIFEST_NAME}: {error}"))
 }
 
 fn native(place: Place, directory: PathBuf, facts: Facts, state: BackupState) -> BackupRecord {

@@ -28,8 +28,21 @@ pub enum Origin {
 pub enum BackupState {
     /// All that belongs to it is there.
     Complete,
-    /// Something is missing or cannot be read; it says what.
+    /// Something is missing or damaged, and that is proven; it says what.
     Broken(String),
+    /// Nobody can tell: it cannot be read now, or this version does not understand it; it says why.
+    Unreadable(String),
+}
+
+impl BackupState {
+    /// Why it does not count, in words; nothing when it does.
+    #[must_use]
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            BackupState::Complete => None,
+            BackupState::Broken(reason) | BackupState::Unreadable(reason) => Some(reason),
+        }
+    }
 }
 
 /// When something happened: with a zone where it was written down, else the local time of a name.
@@ -121,6 +134,12 @@ impl BackupRecord {
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.state == BackupState::Complete
+    }
+
+    /// Whether nobody can tell if it counts.
+    #[must_use]
+    pub fn is_unreadable(&self) -> bool {
+        matches!(self.state, BackupState::Unreadable(_))
     }
 
     /// How long the run took, in seconds.

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use xb_core::BackupId;
 
-use crate::record::{BackupRecord, BackupState};
+use crate::record::BackupRecord;
 
 /// A full backup and all incrementals of its directory.
 #[derive(Clone, Debug, Serialize)]
@@ -75,8 +75,8 @@ impl BackupSet {
         let mut member = start.ok_or(ChainError::NoSuchBackup { target })?;
         let mut chain = Vec::new();
         loop {
-            if let BackupState::Broken(reason) = &member.state {
-                let reason = reason.clone();
+            if let Some(reason) = member.state.reason() {
+                let reason = reason.to_owned();
                 return Err(ChainError::MemberBroken { member: member.id(), target, reason });
             }
             chain.push(member);
@@ -159,6 +159,7 @@ mod tests {
     use xb_core::{Lsn, LsnRange};
 
     use super::*;
+    use crate::BackupState;
     use crate::layout::Place;
     use crate::sample::{id, unread};
 
@@ -171,7 +172,11 @@ mod tests {
         let lsn = |index: usize| Lsn(index as u64 * 10);
         let member = |(index, (is_whole, back, is_written)): (usize, &Drawn)| {
             let base = index.saturating_sub(1 + back);
-            let state = if *is_whole { BackupState::Complete } else { BackupState::Broken("cut".to_owned()) };
+            let state = match *is_whole {
+                true => BackupState::Complete,
+                false if index % 2 == 0 => BackupState::Broken("cut".to_owned()),
+                false => BackupState::Unreadable("no permission".to_owned()),
+            };
             BackupRecord {
                 state,
                 base: (*is_written && index > 0).then(|| name(base)),

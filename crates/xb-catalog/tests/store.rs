@@ -164,7 +164,7 @@ fn a_backup_that_lost_something_is_broken_and_says_what() {
     let catalog = Catalog::scan(dir.path()).unwrap();
     let reason = |name: &str| match &catalog.records().find(|r| r.id() == id(name)).unwrap().state {
         BackupState::Broken(reason) => reason.clone(),
-        BackupState::Complete => String::new(),
+        other => format!("{other:?}"),
     };
     assert_eq!(reason("11_00_00"), "backup.xbs.zst has 3 bytes, the manifest says 4");
     assert_eq!(reason("15_00_00"), "half-written: it has neither a manifest nor checkpoints");

@@ -1,13 +1,13 @@
 //! What an entry of a store is good for.
 
-use xb_catalog::{BackupRecord, BackupSet, BackupState, Partial};
+use xb_catalog::{BackupRecord, BackupSet, Partial};
 use xb_engine::LockState;
 
 /// Why a backup does not count, in words; by itself or because of what it builds on.
 pub(crate) fn broken(set: &BackupSet, record: &BackupRecord) -> Option<String> {
-    match &record.state {
-        BackupState::Broken(reason) => Some(reason.clone()),
-        BackupState::Complete => set.chain(record.id()).err().map(|error| error.to_string()),
+    match record.state.reason() {
+        Some(reason) => Some(reason.to_owned()),
+        None => set.chain(record.id()).err().map(|error| error.to_string()),
     }
 }
 

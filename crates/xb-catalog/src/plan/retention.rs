@@ -4,7 +4,7 @@
 //! it began, and a set has the name of its full backup. Running it more often or more seldom, or after a pause,
 //! leaves the same sets; what brings a change is a newer backup only.
 //!
-//! The policy is five numbers. Each may be zero.
+//! The policy is five numbers, each of which may be zero, and a word on what is broken.
 //!
 //! 1. Only sets count that can be restored: at least their full backup, wherever they stand.
 //! 2. **sets**: so many of the newest stay among the current sets.
@@ -21,9 +21,10 @@
 //! 8. A set stays where it is while a set that stays has a backup that builds on one of it.
 //! 9. The newest set that can be restored is kept by every policy, also by five zeros, and stays among the current
 //!    ones: the next incremental builds on it.
-//! 10. A set of which the full backup cannot be restored stays for its owner to look at while it is newer than the
-//!     oldest set of 2 and 3 (than the newest set, where those are zero); an older one goes. What is broken or
-//!     unfinished within a set that stays is left alone.
+//! 10. A set of which the full backup cannot be restored stays for its owner to look at: an error while reading, or
+//!     a manifest of a newer version, is no reason to remove what may be whole. Only if the policy says **broken**
+//!     those go that are older than the oldest set of 2 and 3 (than the newest set, where those are zero), and of
+//!     which every member could be looked at. What is broken or unfinished within a set that stays is left alone.
 //!
 //! The last set of a week is looked for among all that can be restored, also those kept by another rule, so a week
 //! is not represented by another of its sets because the last one is kept already. A set that is the last one of
@@ -31,7 +32,8 @@
 //! one of a month that ends amid a week becomes a monthly one as soon as 2 and 3 let go of it.
 //!
 //! Where a set stands twice, as after a crash while it was moved, the copy on the shelf where it belongs wins if
-//! everything can be restored from it that can be from the other; the other goes.
+//! everything can be restored from it that can be from the other; the other goes, unless something in it cannot be
+//! read.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -63,6 +65,8 @@ pub struct RetentionPolicy {
     pub months: u32,
     /// Yearly sets beyond these.
     pub years: u32,
+    /// Whether older sets that are broken for certain go. Not for a run that nobody watches.
+    pub broken: bool,
 }
 
 /// What becomes of each set.
@@ -155,9 +159,12 @@ pub fn plan_retention(catalog: &Catalog, policy: RetentionPolicy) -> RetentionPl
         }
     }
     let oldest_current = verdicts.oldest_current;
-    let broken = groups.keys().filter(|id| restorable.binary_search(id).is_err());
-    for id in broken.filter(|id| oldest_current.is_none_or(|oldest| **id > oldest)) {
-        verdicts.keep(*id, KeepReason::Broken);
+    for (id, copies) in groups.iter().filter(|(id, _)| restorable.binary_search(id).is_err()) {
+        let is_older = oldest_current.is_some_and(|oldest| *id < oldest);
+        let is_proven = !copies.iter().any(Copy::is_unreadable);
+        if !(policy.broken && is_older && is_proven) {
+            verdicts.keep(*id, KeepReason::NotRestorable);
+        }
     }
     keep_needed(&groups, &mut verdicts);
     let newest = restorable.last().copied();

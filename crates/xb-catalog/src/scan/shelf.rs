@@ -10,9 +10,9 @@ use crate::catalog::ShelvedSet;
 use crate::directory::Directory;
 use crate::layout::{Place, Shelf};
 use crate::name::Named;
-use crate::original::{is_backup, read_backup_meta};
-use crate::read::{Reader, broken};
-use crate::record::{BackupRecord, Origin};
+use crate::original::{is_backup, read_backup_meta, without_an_end};
+use crate::read::{Reader, unknown};
+use crate::record::{BackupRecord, BackupState, Origin};
 use crate::set::BackupSet;
 
 /// The sets on a shelf, oldest first. What is no set there is added to `found`.
@@ -103,12 +103,10 @@ fn alone(full: BackupRecord) -> BackupSet {
 
 /// Its name stands in its `backup.meta` only.
 fn read_full(reader: &mut Reader, full: &Directory, name: BackupId) -> BackupRecord {
-    match read_backup_meta(full.path()) {
-        Ok(Some(meta)) => reader.directory(full, Place::full(meta.backup)),
-        Ok(None) => {
-            let reason = "half-written: it has no backup.meta, so its run did not end".to_owned();
-            broken(Place::full(name), full.path(), Origin::Original, reason)
-        }
-        Err(reason) => broken(Place::full(name), full.path(), Origin::Original, reason),
-    }
+    let state = match read_backup_meta(full.path()) {
+        Ok(Some(meta)) => return reader.directory(full, Place::full(meta.backup)),
+        Ok(None) => without_an_end(),
+        Err(reason) => BackupState::Unreadable(reason),
+    };
+    unknown(Place::full(name), full.path(), Origin::Original, state)
 }

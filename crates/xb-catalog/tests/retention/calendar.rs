@@ -1,10 +1,12 @@
 //! Examples with a calendar in the hand. 2026-11-22 is a Sunday.
 
 use chrono::{Days, NaiveDate};
-use xb_catalog::plan::{Action, KeepReason, RemoveReason, plan_retention};
+use xb_catalog::plan::{Action, KeepReason, RemoveReason, RetentionPolicy, plan_retention};
 use xb_catalog::{BackupSet, Catalog, Shelf};
 
-use super::stores::{broken, carry_out, chain, days, full, id, pin, policy, prune, put, record, store};
+use super::stores::{
+    broken, carry_out, chain, days, full, id, pin, policy, prune, put, record, store, unreadable,
+};
 
 fn daily(first: &str, last: &str, step: u64) -> Vec<BackupSet> {
     let (first, last): (NaiveDate, NaiveDate) = (first.parse().unwrap(), last.parse().unwrap());
@@ -125,13 +127,42 @@ fn what_cannot_be_restored_takes_nobodys_place() {
     let plan = plan_retention(&catalog, policy([1, 0, 2, 0, 0]));
     let of = |day: &str| plan.sets.iter().find(|set| set.id == id(day)).unwrap();
     assert_eq!(of("2026-11-07").keep, [KeepReason::Week { year: 2026, week: 45 }], "its Sunday is broken");
-    assert_eq!(
-        (of("2026-11-10").action, of("2026-11-10").keep.as_slice()),
-        (Action::Stay, &[KeepReason::Broken][..])
-    );
-    for older in ["2026-11-08", "2026-10-01"] {
-        assert_eq!(of(older).action, Action::Remove { why: RemoveReason::Broken }, "{older}");
+    for day in ["2026-11-10", "2026-11-08", "2026-10-01"] {
+        assert_eq!(
+            (of(day).action, of(day).keep.as_slice()),
+            (Action::Stay, &[KeepReason::NotRestorable][..])
+        );
     }
+}
+
+#[test]
+fn what_cannot_be_restored_goes_on_demand_if_it_is_damaged_and_older_than_the_recent_sets() {
+    let sets = ["2026-11-07", "2026-11-09"].map(|day| full(id(day)));
+    let damaged = ["2026-11-10", "2026-11-08", "2026-10-01"].map(|day| broken(id(day)));
+    let unknown = ["2026-11-11", "2026-11-06", "2026-10-02"].map(|day| unreadable(full(id(day)), 0));
+    let partly = unreadable(chain(&[id("2026-10-03"), id("2026-10-04")]), 1);
+    let mut half = unreadable(chain(&[id("2026-10-05"), id("2026-10-06")]), 1);
+    half.full = None;
+    let catalog = store(sets.into_iter().chain(damaged).chain(unknown).chain([partly, half]));
+    let removed = |policy| {
+        let gone = |set: &&xb_catalog::plan::PlannedSet| matches!(set.action, Action::Remove { .. });
+        let days = |set: &xb_catalog::plan::PlannedSet| set.id.local_time().date().to_string();
+        plan_retention(&catalog, policy).sets.iter().filter(gone).map(days).collect::<Vec<_>>()
+    };
+    let policy = policy([1, 0, 1, 0, 0]);
+    assert_eq!(removed(policy), ["2026-10-03"], "its full backup can be restored, and no rule keeps it");
+    let policy = RetentionPolicy { broken: true, ..policy };
+    assert_eq!(removed(policy), ["2026-10-01", "2026-10-03", "2026-11-08"]);
+    let plan = plan_retention(&catalog, policy);
+    assert_eq!(plan.sets[0].action, Action::Remove { why: RemoveReason::Broken });
+    assert_eq!(plan.sets[1].keep[0].to_string(), "cannot be restored, left for you to look at");
+}
+
+#[test]
+fn where_nothing_can_be_restored_nothing_is_old() {
+    let catalog = store(["2026-10-01", "2026-11-08"].map(|day| broken(id(day))));
+    let policy = RetentionPolicy { broken: true, ..policy([1, 0, 0, 0, 0]) };
+    assert!(plan_retention(&catalog, policy).is_idle());
 }
 
 #[test]

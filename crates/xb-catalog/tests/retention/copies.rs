@@ -3,7 +3,7 @@
 use xb_catalog::plan::{Action, RemoveReason, plan_retention};
 use xb_catalog::{BackupSet, BackupState, Catalog, Shelf};
 
-use super::stores::{chain, full, id, policy, put, store};
+use super::stores::{chain, full, id, policy, put, store, unreadable};
 
 /// A set of the 15th, a Sunday, and the newest of the 22nd.
 fn twice(current: BackupSet, shelf: Shelf, copy: BackupSet) -> Catalog {
@@ -64,6 +64,18 @@ fn copies_of_which_each_has_what_the_other_lacks_both_stay() {
     other.incrementals.push(extra);
     let catalog = twice(sunday(), Shelf::Weekly, other);
     assert!(actions(&catalog, WEEKLY).iter().all(|(_, action)| *action == Action::Stay));
+}
+
+#[test]
+fn a_copy_that_cannot_be_read_in_full_stays() {
+    for member in 0..3 {
+        let catalog = twice(unreadable(sunday(), member), Shelf::Weekly, sunday());
+        assert!(actions(&catalog, WEEKLY).iter().all(|(_, action)| *action == Action::Stay), "{member}");
+    }
+    // Here the other is the worse one, and holds nothing that nobody has seen.
+    let catalog = twice(cut(sunday(), 0), Shelf::Weekly, unreadable(sunday(), 2));
+    let copied = Action::Remove { why: RemoveReason::Copied { to: Shelf::Weekly } };
+    assert_eq!(actions(&catalog, WEEKLY), [(Shelf::Current, copied), (Shelf::Weekly, Action::Stay)]);
 }
 
 #[test]

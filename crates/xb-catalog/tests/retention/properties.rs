@@ -4,19 +4,31 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{Datelike, NaiveDate, TimeDelta};
 use proptest::prelude::*;
-use xb_catalog::plan::{Action, KeepReason, RetentionPlan, RetentionPolicy, plan_retention};
+use xb_catalog::plan::{Action, KeepReason, PlannedSet, RetentionPlan, RetentionPolicy, plan_retention};
 use xb_catalog::{BackupSet, Catalog, Shelf};
 use xb_core::BackupId;
 
-use super::stores::{at, broken, chain, full, pin, places, policy, prune, put, store};
+use super::stores::{at, broken, chain, full, pin, places, policy, prune, put, store, unreadable};
 
-/// A set as it is drawn: hours since the one before, incrementals, whether its full backup is whole, on which
-/// shelf it stands already, and whether it is pinned.
+/// What a set is good for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Worth {
+    Whole,
+    /// Its full backup is damaged, and all it has.
+    Broken,
+    /// The full backup cannot be read now.
+    Unreadable,
+    /// The newest member cannot be read now, which may be the full backup.
+    Partly,
+}
+
+/// A set as it is drawn: hours since the one before, incrementals, what it is good for, on which shelf it stands
+/// already, and whether it is pinned.
 #[derive(Clone, Debug)]
 struct Drawn {
     hours: i64,
     incrementals: i64,
-    is_whole: bool,
+    worth: Worth,
     shelf: u8,
     is_pinned: bool,
 }
@@ -24,22 +36,25 @@ struct Drawn {
 fn drawn() -> impl Strategy<Value = Drawn> {
     // Several a day, daily, weekly, and pauses of months.
     let hours = prop_oneof![4 => 1..12_i64, 8 => 20..28_i64, 4 => 100..200_i64, 1 => 500..3000_i64];
-    let whole = prop_oneof![9 => Just(true), 1 => Just(false)];
+    let worth = prop_oneof![
+        18 => Just(Worth::Whole),
+        2 => Just(Worth::Broken),
+        1 => Just(Worth::Unreadable),
+        1 => Just(Worth::Partly),
+    ];
     let pinned = prop_oneof![12 => Just(false), 1 => Just(true)];
-    (hours, 0..3_i64, whole, 0..12_u8, pinned).prop_map(
-        |(hours, incrementals, is_whole, shelf, is_pinned)| Drawn {
-            hours,
-            incrementals,
-            is_whole,
-            shelf,
-            is_pinned,
-        },
-    )
+    (hours, 0..3_i64, worth, 0..12_u8, pinned).prop_map(|(hours, incrementals, worth, shelf, is_pinned)| {
+        Drawn { hours, incrementals, worth, shelf, is_pinned }
+    })
 }
 
 fn policies() -> impl Strategy<Value = RetentionPolicy> {
-    (0..4_u32, 0..20_u32, 0..6_u32, 0..6_u32, 0..3_u32)
-        .prop_map(|(sets, days, weeks, months, years)| policy([sets, days, weeks, months, years]))
+    (0..4_u32, 0..20_u32, 0..6_u32, 0..6_u32, 0..3_u32, any::<bool>()).prop_map(
+        |(sets, days, weeks, months, years, broken)| RetentionPolicy {
+            broken,
+            ..policy([sets, days, weeks, months, years])
+        },
+    )
 }
 
 fn sets(drawn: &[Drawn]) -> Vec<BackupSet> {
@@ -47,12 +62,16 @@ fn sets(drawn: &[Drawn]) -> Vec<BackupSet> {
     let set = |drawn: &Drawn| {
         time += TimeDelta::hours(drawn.hours);
         let begin = time;
-        if !drawn.is_whole {
+        if drawn.worth == Worth::Broken {
             return broken(at(begin));
         }
         let ids: Vec<BackupId> =
             (0..=drawn.incrementals).map(|minute| at(begin + TimeDelta::minutes(minute))).collect();
-        chain(&ids)
+        match drawn.worth {
+            Worth::Unreadable => unreadable(chain(&ids), 0),
+            Worth::Partly => unreadable(chain(&ids), ids.len() - 1),
+            Worth::Broken | Worth::Whole => chain(&ids),
+        }
     };
     drawn.iter().map(set).collect()
 }
@@ -84,6 +103,18 @@ fn catalog(drawn: &[Drawn]) -> Catalog {
 
 fn restorable(catalog: &Catalog) -> BTreeSet<BackupId> {
     catalog.all_sets().filter(|(_, set)| set.chain(set.id).is_ok()).map(|(_, set)| set.id).collect()
+}
+
+/// The sets of which a member cannot be read now.
+fn unread(catalog: &Catalog) -> BTreeSet<BackupId> {
+    let is_unread = |set: &BackupSet| set.members().any(|member| member.is_unreadable());
+    catalog.all_sets().filter(|(_, set)| is_unread(set)).map(|(_, set)| set.id).collect()
+}
+
+/// The sets of which something is removed.
+fn touched(plan: &RetentionPlan) -> BTreeSet<BackupId> {
+    let goes = |set: &&PlannedSet| matches!(set.action, Action::Remove { .. });
+    plan.sets.iter().filter(goes).map(|set| set.id).collect()
 }
 
 /// The sets that a plan keeps for a reason.
@@ -200,6 +231,34 @@ proptest! {
     }
 
     #[test]
+    fn what_cannot_be_restored_goes_on_demand_only_and_never_while_it_cannot_be_read(drawn in prop::collection::vec(drawn(), 1..60), policy in policies()) {
+        let catalog = catalog(&drawn);
+        let restorable = restorable(&catalog);
+        let lost = |plan: &RetentionPlan| -> Vec<BackupId> { touched(plan).difference(&restorable).copied().collect() };
+        let by_itself = plan_retention(&catalog, RetentionPolicy { broken: false, ..policy });
+        prop_assert!(lost(&by_itself).is_empty(), "{:?}", lost(&by_itself));
+        let on_demand = plan_retention(&catalog, RetentionPolicy { broken: true, ..policy });
+        let recent = kept(&on_demand, is_recent);
+        let oldest = recent.first().or(restorable.last());
+        for id in lost(&on_demand) {
+            prop_assert!(!unread(&catalog).contains(&id) && oldest.is_some_and(|oldest| id < *oldest), "{}", id);
+        }
+        let others = |plan: &RetentionPlan| -> Vec<BackupId> { touched(plan).intersection(&restorable).copied().collect() };
+        prop_assert_eq!(others(&on_demand), others(&by_itself), "the word is about nothing else");
+    }
+
+    #[test]
+    fn that_some_sets_cannot_be_read_makes_no_other_go_by_itself(drawn in prop::collection::vec(drawn(), 1..60), policy in policies()) {
+        // On demand what is damaged is held against the oldest recent set that can be read.
+        let policy = RetentionPolicy { broken: false, ..policy };
+        let readable = |drawn: &Drawn| Drawn { worth: if drawn.worth == Worth::Unreadable { Worth::Whole } else { drawn.worth }, ..drawn.clone() };
+        let plan = |drawn: &[Drawn]| plan_retention(&catalog(drawn), policy);
+        let (now, before) = (plan(&drawn), plan(&drawn.iter().map(readable).collect::<Vec<_>>()));
+        let more: Vec<_> = touched(&now).difference(&touched(&before)).copied().collect();
+        prop_assert!(more.is_empty(), "{:?}", more);
+    }
+
+    #[test]
     fn a_pinned_backup_is_never_touched(
         drawn in prop::collection::vec(drawn(), 1..60),
         policy in policies(),
@@ -223,8 +282,12 @@ proptest! {
     fn what_is_kept_for_its_period_stands_on_its_shelf_unless_it_is_pinned_or_the_newest(drawn in prop::collection::vec(drawn(), 1..60), policy in policies()) {
         let after = prune(catalog(&drawn), policy);
         let newest = restorable(&after).last().copied();
+        let unread = unread(&after);
         for set in plan_retention(&after, policy).sets {
-            let is_held = set.keep.iter().any(|reason| matches!(reason, KeepReason::Pinned { .. }));
+            // One that stands twice stays twice while it cannot be compared.
+            let stands_twice = after.all_sets().filter(|(_, other)| other.id == set.id).count() > 1;
+            let is_pinned = set.keep.iter().any(|reason| matches!(reason, KeepReason::Pinned { .. }));
+            let is_held = is_pinned || (stands_twice && unread.contains(&set.id));
             let belongs = |is_meant: fn(&KeepReason) -> bool, shelf: Shelf| !set.keep.iter().any(is_meant) || set.shelf == shelf;
             let stands = belongs(is_weekly, Shelf::Weekly) && belongs(is_monthly, Shelf::Monthly) && belongs(is_yearly, Shelf::Yearly);
             prop_assert!(stands || is_held || newest == Some(set.id), "{:?}", set);
@@ -268,10 +331,16 @@ proptest! {
 
 #[test]
 fn the_drawn_stores_hold_what_the_properties_are_about() {
-    let one = |shelf, is_whole, is_pinned| Drawn { hours: 24, incrementals: 2, is_whole, shelf, is_pinned };
-    let catalog =
-        catalog(&[one(0, true, false), one(3, true, true), one(9, false, false), one(9, true, false)]);
-    assert_eq!((catalog.sets.len(), catalog.weekly.len(), catalog.pins.len()), (3, 2, 1));
-    assert_eq!(restorable(&catalog).len(), 3);
+    let one = |shelf, worth, is_pinned| Drawn { hours: 24, incrementals: 2, worth, shelf, is_pinned };
+    let catalog = catalog(&[
+        one(0, Worth::Whole, false),
+        one(3, Worth::Whole, true),
+        one(9, Worth::Broken, false),
+        one(9, Worth::Whole, false),
+        one(9, Worth::Unreadable, false),
+        one(9, Worth::Partly, false),
+    ]);
+    assert_eq!((catalog.sets.len(), catalog.weekly.len(), catalog.pins.len()), (5, 2, 1));
+    assert_eq!((restorable(&catalog).len(), unread(&catalog).len()), (4, 2));
     assert_eq!(full(catalog.sets[0].id).members().count(), 1);
 }

@@ -11,7 +11,7 @@ use xb_core::{BackupId, Lsn, LsnRange};
 
 pub(crate) fn policy(numbers: [u32; 5]) -> RetentionPolicy {
     let [sets, days, weeks, months, years] = numbers;
-    RetentionPolicy { sets, days, weeks, months, years }
+    RetentionPolicy { sets, days, weeks, months, years, broken: false }
 }
 
 /// `2026-11-22`, at one in the night, or with an hour: `2026-11-22 14`.
@@ -55,6 +55,13 @@ pub(crate) fn full(id: BackupId) -> BackupSet {
 
 pub(crate) fn broken(id: BackupId) -> BackupSet {
     BackupSet { id, full: Some(record(id, id, None, false)), incrementals: Vec::new() }
+}
+
+/// The set with one of its members, counted from the full backup, in a state in which nobody can tell what it is.
+pub(crate) fn unreadable(mut set: BackupSet, member: usize) -> BackupSet {
+    let record = set.full.iter_mut().chain(&mut set.incrementals).nth(member).unwrap();
+    record.state = BackupState::Unreadable("input/output error".into());
+    set
 }
 
 /// A set with incrementals, each of which builds on the one before.

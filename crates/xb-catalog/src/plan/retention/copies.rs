@@ -9,6 +9,7 @@ use super::reason::{Action, KeepReason, RemoveReason};
 use super::{PlannedMember, PlannedSet};
 use crate::catalog::Catalog;
 use crate::layout::Shelf;
+use crate::record::BackupRecord;
 use crate::set::BackupSet;
 
 /// A set in one place.
@@ -38,6 +39,11 @@ impl<'a> Copy<'a> {
         self.set.full.is_some() && self.restorable.first() == Some(&true)
     }
 
+    /// Whether something in it cannot be read now: it may hold more than can be told.
+    pub(super) fn is_unreadable(&self) -> bool {
+        self.set.members().any(BackupRecord::is_unreadable)
+    }
+
     /// The names of what can be restored from it.
     fn worth(&self) -> BTreeSet<BackupId> {
         let members = self.set.members().zip(&self.restorable).filter(|(_, restorable)| **restorable);
@@ -45,7 +51,7 @@ impl<'a> Copy<'a> {
     }
 
     fn planned(&self, keep: &[KeepReason], action: Action, is_alone: bool) -> PlannedSet {
-        let member = |(member, restorable): (&crate::BackupRecord, &bool)| PlannedMember {
+        let member = |(member, restorable): (&BackupRecord, &bool)| PlannedMember {
             id: member.id(),
             kind: member.kind,
             restorable: *restorable,
@@ -82,7 +88,7 @@ enum Home {
 }
 
 fn home(keep: &[KeepReason], is_newest: bool) -> Home {
-    let stays = |reason: &KeepReason| matches!(reason, KeepReason::Pinned { .. } | KeepReason::Broken);
+    let stays = |reason: &KeepReason| matches!(reason, KeepReason::Pinned { .. } | KeepReason::NotRestorable);
     if keep.iter().any(stays) {
         return Home::Everywhere;
     }
@@ -121,8 +127,9 @@ pub(super) fn decide(copies: Vec<Copy<'_>>, keep: Vec<KeepReason>, is_newest: bo
     let Some(best) = copies.iter().max_by_key(rank) else { return Vec::new() };
     let stays_on = if moves { wanted } else { best.shelf };
     let worth = best.worth();
-    if copies.iter().any(|copy| !copy.worth().is_subset(&worth)) {
-        // Each has something that the other lacks: for somebody to look at.
+    let may_have_more = |copy: &Copy<'_>| copy.is_unreadable() || !copy.worth().is_subset(&worth);
+    if copies.iter().any(|copy| !std::ptr::eq(copy, best) && may_have_more(copy)) {
+        // Each has something that the other lacks, or may have it: for somebody to look at.
         return copies.iter().map(|copy| copy.planned(&keep, Action::Stay, is_alone)).collect();
     }
     let decide_one = |copy: &Copy<'_>| {

@@ -46,8 +46,8 @@ pub enum KeepReason {
     },
     /// It is the newest that can be restored, and the policy would keep nothing.
     LastRestorable,
-    /// It cannot be restored, and is recent enough that its owner may want to know why.
-    Broken,
+    /// It cannot be restored, which its owner may want to look at.
+    NotRestorable,
 }
 
 impl fmt::Display for KeepReason {
@@ -61,7 +61,7 @@ impl fmt::Display for KeepReason {
             KeepReason::Pinned { member } => write!(f, "{member} is pinned"),
             KeepReason::Needed { by } => write!(f, "needed by {by}"),
             KeepReason::LastRestorable => f.write_str("the last set that can be restored"),
-            KeepReason::Broken => f.write_str("broken, left for you to look at"),
+            KeepReason::NotRestorable => f.write_str("cannot be restored, left for you to look at"),
         }
     }
 }
@@ -90,7 +90,7 @@ pub enum Action {
 pub enum RemoveReason {
     /// No rule keeps it.
     Surplus,
-    /// It cannot be restored.
+    /// It cannot be restored, and is damaged for certain.
     Broken,
     /// All of it stands on another shelf as well, or in another directory of the same.
     Copied {

@@ -13,7 +13,7 @@ use super::reason::KeepReason;
 pub(super) struct Verdicts {
     /// By set; a set without an entry goes.
     pub(super) reasons: BTreeMap<BackupId, Vec<KeepReason>>,
-    /// The oldest set that stays for being recent; what is broken and newer is left alone.
+    /// The oldest set that stays for being recent; what is broken and newer is left alone by every policy.
     pub(super) oldest_current: Option<BackupId>,
 }
 
