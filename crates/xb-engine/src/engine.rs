@@ -12,7 +12,7 @@ use crate::flow;
 use crate::flow::archive::{ArchiveInput, ArchiveSelection};
 use crate::report::{
     ApplyReport, ArchiveConverted, ArchiveExtracted, ArchiveListing, BackupReport, LastLsn, ListReport,
-    MetaReport, PinReport, PruneReport, RestoreReport, StatusReport, WipeReport,
+    MetaReport, PinReport, PruneOptions, PruneReport, RestoreReport, StatusReport, WipeReport,
 };
 use crate::surroundings::Surroundings;
 use crate::told;
@@ -71,16 +71,16 @@ impl Engine {
     /// # Errors
     /// [`EngineError`] when nothing could be begun, or somebody asked to stop. What could not be removed stands in
     /// the report.
-    pub fn prune(&self) -> Result<PruneReport, EngineError> {
-        told::run(&self.0, Task::Prune, |context| flow::prune::run(context, false))
+    pub fn prune(&self, options: PruneOptions) -> Result<PruneReport, EngineError> {
+        told::run(&self.0, Task::Prune, |context| flow::prune::run(context, options, false))
     }
 
     /// What [`Engine::prune`] would do now.
     ///
     /// # Errors
     /// [`EngineError`] when the store cannot be read.
-    pub fn prune_plan(&self) -> Result<PruneReport, EngineError> {
-        flow::prune::run(&self.0, true)
+    pub fn prune_plan(&self, options: PruneOptions) -> Result<PruneReport, EngineError> {
+        flow::prune::run(&self.0, options, true)
     }
 
     /// Keeps `backup` and its set whatever retention says; `note` tells people why.
@@ -140,7 +140,7 @@ impl Engine {
         flow::meta::run(&self.0, backup, items)
     }
 
-    /// Where the last backup ends, and so where the next incremental begins.
+    /// Where the backup ends that the next incremental builds on, and so where that begins.
     ///
     /// # Errors
     /// [`EngineError`]; [`EngineError::Base`] when there is no backup to build on.

@@ -51,7 +51,7 @@ pub use lock::{LockError, LockState, RunInfo};
 pub use report::{
     ApplyReport, ArchiveConverted, ArchiveExtracted, ArchiveListing, BackupReport, Check, LastBackup,
     LastFull, LastLsn, LeftBehind, Level, Limits, ListReport, MetaItem, MetaReport, NextStep, PinReport,
-    PruneReport, RestoreReport, Running, StatusReport, StatusValues, WipeItem, WipeReport,
+    PruneOptions, PruneReport, RestoreReport, Running, StatusReport, StatusValues, WipeItem, WipeReport,
 };
 pub use runlogs::log_name;
 pub use server::ServerError;

@@ -15,7 +15,7 @@ use xb_pipeline::archive::Member;
 
 use crate::lock::LockState;
 
-pub use keep::{ApplyReport, LeftBehind, PinReport, PruneReport, WipeItem, WipeReport};
+pub use keep::{ApplyReport, LeftBehind, PinReport, PruneOptions, PruneReport, WipeItem, WipeReport};
 pub use meta::{LastLsn, MetaItem, MetaReport};
 pub use status::{Check, LastBackup, LastFull, Level, Limits, Running, StatusReport, StatusValues};
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use chrono::NaiveDateTime;
 use xb_catalog::{BackupSet, ShelvedSet};
 use xb_core::BackupId;
-use xb_engine::BackupReport;
+use xb_engine::{BackupReport, PruneOptions};
 use xb_sandbox::dataset;
 use xb_tests::home::{Form, Home};
 use xb_tests::{cli, files, server, wait_until};
@@ -72,7 +72,7 @@ fn sets_move_from_shelf_to_shelf_as_newer_ones_come_and_restore_from_each() {
     let next = incr_at(&home, "2026-10-30 03:00");
     assert_eq!(days(&home.catalog().sets), ["09-20", "09-27"]);
     assert_eq!(next.manifest.set, home.catalog().sets[1].id);
-    let again = home.engine_at(time("2027-03-01 00:00")).prune().unwrap();
+    let again = home.engine_at(time("2027-03-01 00:00")).prune(PruneOptions::default()).unwrap();
     assert!(again.plan.is_idle() && again.leftovers.is_empty(), "{again:?}");
 }
 
@@ -115,6 +115,27 @@ fn a_dry_run_says_what_a_prune_then_does_and_pins_hold_it() {
     assert_eq!(home.backups(), [ids[2], ids[3]]);
     let unknown = cli::run(&home, &["pin", "2026_09_03-03_00_01"]).ended_with(128);
     assert!(unknown.stderr.contains("nearest in time"), "{}", unknown.text());
+}
+
+#[test]
+fn what_cannot_be_restored_goes_only_when_asked_for_and_proven_damaged() {
+    let source = server::shared();
+    let mut home = Home::new(&source, Form::Gzip);
+    home.settings.prune_after_backup = false;
+    home.settings.retention_sets = 1;
+    let reports: Vec<BackupReport> =
+        (1..=3).map(|day| full_at(&home, &format!("2026-09-0{day} 03:00"))).collect();
+    let [damaged, newer, good] = <[BackupReport; 3]>::try_from(reports).unwrap();
+    fs::write(damaged.directory.join("backup.xbs.gz"), "cut").unwrap();
+    let manifest = newer.directory.join("manifest.json");
+    let text = fs::read_to_string(&manifest).unwrap().replacen("\"format\": 1", "\"format\": 99", 1);
+    fs::write(&manifest, text).unwrap();
+    let there = |report: &BackupReport| report.directory.exists();
+    let said = cli::run(&home, &["prune"]).good();
+    assert!(said.stdout.contains("cannot be restored, left for you to look at"), "{}", said.text());
+    assert!(there(&damaged) && there(&newer) && there(&good));
+    cli::run(&home, &["prune", "--broken"]).good();
+    assert!(!there(&damaged) && there(&newer) && there(&good));
 }
 
 #[test]

@@ -117,7 +117,7 @@ Examples:
   pyxbackup last-lsn
   pyxbackup last-lsn --format json
 
-It is the to_lsn of the newest backup that can be restored. Exit code 16 means that there is none.";
+It is the to_lsn of the backup that incr would build on. Exit code 16 means that there is none.";
 
 const COMPLETIONS_EXAMPLES: &str = "\
 Examples:
@@ -150,7 +150,7 @@ Examples:
 
 A set is a full backup with its incrementals; it is kept or removed as a whole. The newest
 retention_sets stay, of older ones the last of a week, month or year; the last set that can be
-restored never goes. What dead runs left goes too, and logs of runs older than every backup. full and
+restored never goes. A set that cannot be restored stays for you to look at, until --broken. What dead runs left goes too, and logs of runs older than every backup. full and
 incr do the same at their end, unless prune_after_backup = 0.";
 
 const PIN_EXAMPLES: &str = "\

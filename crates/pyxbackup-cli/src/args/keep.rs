@@ -7,13 +7,14 @@ use xb_core::settings::{Group, Task};
 use super::build::FORMAT;
 
 const DRY_RUN: &str = "keep_dry_run";
+const BROKEN: &str = "keep_broken";
 const BACKUP: &str = "keep_backup";
 const NOTE: &str = "keep_note";
 
 /// A command on what is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum KeepCommand {
-    Prune { dry_run: bool, format: KeepFormat },
+    Prune { dry_run: bool, broken: bool, format: KeepFormat },
     Pin { backup: BackupId, note: Option<String> },
     Unpin { backup: BackupId },
     Wipeout { format: KeepFormat },
@@ -50,6 +51,11 @@ pub(super) fn args(task: Task) -> Vec<Arg> {
                 .action(ArgAction::SetTrue)
                 .help("print what would be done and what that frees, and change nothing")
                 .help_heading(Group::Retention.title()),
+            Arg::new(BROKEN)
+                .long("broken")
+                .action(ArgAction::SetTrue)
+                .help("remove sets that are proven damaged, too, if they are older than what is kept")
+                .help_heading(Group::Retention.title()),
         ],
         Task::Pin => vec![
             backup("the backup to keep, with its set: a name out of list"),
@@ -78,7 +84,11 @@ pub(super) fn command(task: Task, matches: &ArgMatches) -> Option<KeepCommand> {
     };
     let backup = || matches.get_one::<BackupId>(BACKUP).copied();
     match task {
-        Task::Prune => Some(KeepCommand::Prune { dry_run: matches.get_flag(DRY_RUN), format: format() }),
+        Task::Prune => Some(KeepCommand::Prune {
+            dry_run: matches.get_flag(DRY_RUN),
+            broken: matches.get_flag(BROKEN),
+            format: format(),
+        }),
         Task::Pin => {
             Some(KeepCommand::Pin { backup: backup()?, note: matches.get_one::<String>(NOTE).cloned() })
         }

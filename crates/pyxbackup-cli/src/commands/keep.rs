@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use xb_core::settings::Task;
-use xb_engine::WipeReport;
+use xb_engine::{PruneOptions, WipeReport};
 
 use super::print;
 use crate::args::{KeepCommand, KeepFormat};
@@ -20,7 +20,9 @@ pub(super) fn run(
     err: &mut dyn Write,
 ) -> Result<Exit, CliError> {
     let text = match command {
-        KeepCommand::Prune { dry_run, format } => return prune(call, dry_run, format, out),
+        KeepCommand::Prune { dry_run, broken, format } => {
+            return prune(call, dry_run, PruneOptions { broken }, format, out);
+        }
         KeepCommand::Wipeout { format } => return wipeout(call, format, out, err),
         KeepCommand::Pin { backup, note } => {
             let report = wire::heard(call, Aloud::Warnings, |engine| {
@@ -40,11 +42,17 @@ pub(super) fn run(
     print(out, if call.quiet { "" } else { &text })
 }
 
-fn prune(call: &Call, dry_run: bool, format: KeepFormat, out: &mut dyn Write) -> Result<Exit, CliError> {
+fn prune(
+    call: &Call,
+    dry_run: bool,
+    options: PruneOptions,
+    format: KeepFormat,
+    out: &mut dyn Write,
+) -> Result<Exit, CliError> {
     let report = if dry_run {
-        wire::onlooker(call).prune_plan()?
+        wire::onlooker(call).prune_plan(options)?
     } else {
-        wire::recorded(call, Task::Prune, |engine| Ok(engine.prune()?))?
+        wire::recorded(call, Task::Prune, |engine| Ok(engine.prune(options)?))?
     };
     let text = match format {
         KeepFormat::Json => render::json(&report)?,

@@ -25,7 +25,7 @@ use crate::error::{EngineError, WrongBackup};
 use crate::listen::Listener;
 use crate::lock::{RunInfo, RunLock};
 use crate::private::PrivateDir;
-use crate::report::{ApplyReport, BackupReport, PruneReport};
+use crate::report::{ApplyReport, BackupReport, PruneOptions, PruneReport};
 use crate::server::{self, ServerFacts};
 use crate::tool::{self, BackupCommand, Mismatch, Target, Tool};
 
@@ -180,7 +180,7 @@ fn prune(context: &Context) -> Option<PruneReport> {
     if !context.settings.prune_after_backup {
         return None;
     }
-    let pruned = carry_out(context, &mut Phases::new(context));
+    let pruned = carry_out(context, &mut Phases::new(context), PruneOptions::default());
     pruned.inspect_err(|error| context.monitor().warn(&format!("pruning ended early: {error}"))).ok()
 }
 

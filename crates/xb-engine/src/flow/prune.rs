@@ -20,24 +20,32 @@ use crate::lock::{LockState, RunLock, lock_state};
 use crate::prepared;
 use crate::private;
 use crate::readers::{self, ReadersLock};
-use crate::report::{LeftBehind, PruneReport};
+use crate::report::{LeftBehind, PruneOptions, PruneReport};
 use crate::runlogs::logs_before;
 
 /// Prunes, or with `dry_run` tells what it would do.
-pub(crate) fn run(context: &Context, dry_run: bool) -> Result<PruneReport, EngineError> {
+pub(crate) fn run(
+    context: &Context,
+    options: PruneOptions,
+    dry_run: bool,
+) -> Result<PruneReport, EngineError> {
     if dry_run {
-        return plan(context, false).map(|(_, report)| report);
+        return plan(context, options, false).map(|(_, report)| report);
     }
     let (store, work_dir) = (context.store()?, context.work_dir()?);
     create_lock_directories(store, work_dir)?;
     let _lock = RunLock::acquire(work_dir, store)?;
-    carry_out(context, &mut Phases::new(context))
+    carry_out(context, &mut Phases::new(context), options)
 }
 
 /// Prunes. For the holder of the lock.
-pub(super) fn carry_out(context: &Context, phases: &mut Phases<'_>) -> Result<PruneReport, EngineError> {
+pub(super) fn carry_out(
+    context: &Context,
+    phases: &mut Phases<'_>,
+    options: PruneOptions,
+) -> Result<PruneReport, EngineError> {
     phases.begin(Phase::Prune, "what is no longer kept", None);
-    let (catalog, mut report) = plan(context, true)?;
+    let (catalog, mut report) = plan(context, options, true)?;
     // First what is of no use to anybody: moving sets may need the room.
     for left in &report.leftovers {
         context.monitor().info(&format!("removing {}: {}", left.path.display(), left.what));
@@ -113,7 +121,11 @@ fn of_moving(error: ShelveError) -> EngineError {
 
 /// What is there and what is to become of it. Who does not hold the lock cannot tell the work of a run that goes
 /// on from what a dead one left.
-fn plan(context: &Context, is_locked: bool) -> Result<(Catalog, PruneReport), EngineError> {
+fn plan(
+    context: &Context,
+    options: PruneOptions,
+    is_locked: bool,
+) -> Result<(Catalog, PruneReport), EngineError> {
     let catalog = Catalog::scan(context.store()?)?;
     let work_dir = context.settings.work_dir.as_deref();
     let is_idle = is_locked || work_dir.map(lock_state).transpose()?.flatten() == Some(LockState::Free);
@@ -122,7 +134,7 @@ fn plan(context: &Context, is_locked: bool) -> Result<(Catalog, PruneReport), En
     } else {
         Vec::new()
     };
-    let plan = plan_retention(&catalog, policy(&context.settings));
+    let plan = plan_retention(&catalog, policy(&context.settings, options));
     let mut logs = Vec::new();
     if let Some(work_dir) = work_dir {
         if is_idle {
@@ -148,13 +160,14 @@ fn plan(context: &Context, is_locked: bool) -> Result<(Catalog, PruneReport), En
     ))
 }
 
-fn policy(settings: &Settings) -> RetentionPolicy {
+fn policy(settings: &Settings, options: PruneOptions) -> RetentionPolicy {
     RetentionPolicy {
         sets: settings.retention_sets,
         days: settings.retention_days,
         weeks: settings.retention_weeks,
         months: settings.retention_months,
         years: settings.retention_years,
+        broken: options.broken,
     }
 }
 

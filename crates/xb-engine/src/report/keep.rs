@@ -21,6 +21,13 @@ pub struct ApplyReport {
     pub rebuilt: Option<String>,
 }
 
+/// What a prune is to do beyond the usual.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PruneOptions {
+    /// Also remove sets that are proven damaged and older than what is kept.
+    pub broken: bool,
+}
+
 /// What retention does with a store.
 #[derive(Clone, Debug, Serialize)]
 pub struct PruneReport {
