@@ -135,6 +135,8 @@ pub(crate) fn unknown_form(archive: &str) -> BackupState {
 pub(crate) fn read_small(path: &Path) -> io::Result<Option<Vec<u8>>> {
     match fs::metadata(path) {
         Ok(meta) if meta.len() > u64::from(META_LIMIT) => Err(io::Error::other("it is too large")),
+        // A pipe would be waited for.
+        Ok(meta) if !meta.is_file() => Err(io::Error::other("it is not a file")),
         Ok(_) => fs::read(path).map(Some),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),

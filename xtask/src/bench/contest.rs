@@ -90,7 +90,10 @@ fn table(contenders: &[Contender], results: &[Vec<Measured>]) -> String {
         let ratio = |figure: fn(&Measured) -> f64| {
             let against = |rival: &&str| {
                 let pairs = of(rival)?.iter().zip(own).map(|(theirs, ours)| figure(ours) / figure(theirs));
-                Some(format!("{:.2} of {rival}", median(pairs)))
+                // What leaves nothing behind has no size.
+                Some(median(pairs))
+                    .filter(|ratio| ratio.is_finite())
+                    .map(|ratio| format!("{ratio:.2} of {rival}"))
             };
             contender.rivals.iter().filter_map(against).collect::<Vec<_>>().join("\n")
         };
