@@ -129,7 +129,9 @@ pub(crate) fn cannot_read(file: &str, error: &io::Error) -> BackupState {
 
 /// The state of a backup in an archive of a form that is not known.
 pub(crate) fn unknown_form(archive: &str) -> BackupState {
-    BackupState::Unreadable(format!("{archive} is no form of archive that this version knows"))
+    BackupState::Unreadable(format!(
+        "{archive} is no form of archive that this version knows: use a newer pyxbackup"
+    ))
 }
 
 pub(crate) fn read_small(path: &Path) -> io::Result<Option<Vec<u8>>> {

@@ -357,7 +357,6 @@ fn of_restore(error: &RestoreError) -> &'static str {
             "choose a backup with an unbroken chain: `pyxbackup list --format table` shows the state of each"
         }
         RestoreError::NothingToRestore => "check stor_dir; `pyxbackup list` prints what is there",
-        RestoreError::Form { .. } => "use the version of pyxbackup that made it",
     }
 }
 

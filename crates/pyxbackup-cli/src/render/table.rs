@@ -9,7 +9,7 @@ use xb_engine::ListReport;
 
 use super::blocks;
 use super::units;
-use super::verdict::{Unfinished, broken, is_readable};
+use super::verdict::{Unfinished, broken};
 
 /// A backup is named after its start, so one column tells both.
 pub(super) const HEADINGS: [&str; 9] =
@@ -129,8 +129,7 @@ fn lsn_range(lsns: &LsnRange) -> String {
 fn state(set: &BackupSet, record: &BackupRecord) -> String {
     match broken(set, record) {
         Some(reason) => format!("broken: {reason}"),
-        None if is_readable(record) => "ok".to_owned(),
-        None => "ok, but this version cannot unpack it".to_owned(),
+        None => "ok".to_owned(),
     }
 }
 

@@ -11,14 +11,9 @@ pub(crate) fn broken(set: &BackupSet, record: &BackupRecord) -> Option<String> {
     }
 }
 
-/// Whether `restore-set` can restore it: its chain is whole, and every member has a form that can be read.
+/// Whether `restore-set` can restore it: its chain is whole.
 pub(crate) fn is_restorable(set: &BackupSet, record: &BackupRecord) -> bool {
-    set.chain(record.id()).is_ok_and(|chain| chain.iter().all(|member| is_readable(member)))
-}
-
-/// Whether this version can unpack it.
-pub(crate) fn is_readable(record: &BackupRecord) -> bool {
-    record.archive.is_some()
+    set.chain(record.id()).is_ok()
 }
 
 /// What a half-written backup is.

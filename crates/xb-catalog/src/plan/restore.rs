@@ -34,12 +34,6 @@ pub enum RestoreError {
     /// There is nothing in the store that could be restored.
     #[error("the store holds no backup that can be restored")]
     NothingToRestore,
-    /// A member has a form that is not known.
-    #[error("{member} is stored in a form that this version does not know")]
-    Form {
-        /// The member.
-        member: BackupId,
-    },
 }
 
 /// Plans the restore of `target`, or of the newest backup, to `P_<name>` in `restore_dir`.
@@ -56,11 +50,6 @@ pub fn plan_restore(
         None => catalog.newest_restorable().ok_or(RestoreError::NothingToRestore)?,
     };
     let target = chain.last().ok_or(RestoreError::NothingToRestore)?.id();
-    for member in &chain {
-        if member.archive.is_none() {
-            return Err(RestoreError::Form { member: member.id() });
-        }
-    }
     Ok(RestorePlan {
         target,
         destination: restore_dir.join(format!("P_{target}")),

@@ -98,7 +98,6 @@ fn extract(source: ExtractError) -> EngineError {
 #[case(chain(ChainError::NoSuchBackup { target: one() }), 128, "`pyxbackup list` prints the names")]
 #[case(chain(ChainError::FullMissing { set: one(), target: one() }), 128, "an unbroken chain")]
 #[case(RestoreError::NothingToRestore.into(), 128, "check stor_dir")]
-#[case(RestoreError::Form { member: one() }.into(), 128, "that made it")]
 #[case(EngineError::TargetExists { path: "/r/P_x".into() }, 128, "remove it, or choose another place with --restore-dir")]
 #[case(EngineError::RestoreRunning { path: "/r".into() }, 75, "choose another --restore-dir")]
 #[case(EngineError::NoSpace { task: "the restore", path: "/r".into(), free_bytes: 1, needed_bytes: 2 }, 128, "free space there")]
