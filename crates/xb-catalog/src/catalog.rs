@@ -52,6 +52,9 @@ pub struct Catalog {
     pub yearly: Vec<ShelvedSet>,
     /// Backups that are to stay, oldest first; also such that are not there.
     pub pins: Vec<Pin>,
+    /// Why the pins could not be read, if they could not: nothing may be moved or removed then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pins_unreadable: Option<String>,
     /// Archived binary logs, in order.
     pub binlogs: Vec<BinlogName>,
     /// What is not ours. Left alone.

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, FixedOffset};
 use serde::{Deserialize, Serialize};
 use xb_core::BackupId;
-use xb_pipeline::fs::{FsError, create_dir_private, sync_dir, write_atomic};
+use xb_pipeline::fs::{FsError, create_dir_private, give_to_owner_of_parent, sync_dir, write_atomic};
 
 use crate::directory::Directory;
 use crate::name::Named;
@@ -57,8 +57,11 @@ pub fn pin(
     let mut text = serde_json::to_vec(&content)
         .map_err(|error| FsError::on("write", &path)(std::io::Error::other(error)))?;
     text.push(b'\n');
-    create_dir_private(&root.join(PINS_DIRECTORY))?;
+    let directory = root.join(PINS_DIRECTORY);
+    create_dir_private(&directory)?;
+    give_to_owner_of_parent(&directory);
     write_atomic(&path, &text)?;
+    give_to_owner_of_parent(&path);
     sync_dir(root)
 }
 

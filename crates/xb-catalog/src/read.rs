@@ -51,6 +51,10 @@ impl Reader {
         self.go_to(below, MANIFEST_NAME);
         let length = match at.read(&self.path, &mut self.text, META_LIMIT as usize) {
             Ok(Some(length)) => length,
+            Ok(None) if is_dangling(&path) => {
+                let reason = "it is a link to something that is not there; is its disk mounted?".to_owned();
+                return unknown(place, &path, Origin::Native, BackupState::Unreadable(reason));
+            }
             Ok(None) => return original(place, &path),
             Err(error) => return unknown(place, &path, Origin::Native, cannot_read(MANIFEST_NAME, &error)),
         };
@@ -103,6 +107,10 @@ impl Reader {
         }
         Ok(())
     }
+}
+
+fn is_dangling(path: &Path) -> bool {
+    path.is_symlink() && !path.exists()
 }
 
 /// A manifest that could not be read the fast way.

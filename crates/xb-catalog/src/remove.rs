@@ -146,6 +146,9 @@ fn remove_directory(directory: &Path, step: &mut Step<'_>) -> Result<(), RemoveE
     let mut name: OsString = directory.file_name().unwrap_or_default().to_owned();
     name.push(PARTIAL_SUFFIX);
     let partial = directory.with_file_name(name);
+    if directory.is_symlink() {
+        return Err(RemoveError::NotOurs { path: directory.to_owned() });
+    }
     step(directory)?;
     // What a dead run left of the same name would be in the way.
     remove_tree(&partial)?;

@@ -64,6 +64,10 @@ pub(crate) fn scan(root: &Path) -> Result<Catalog, FsError> {
     let mut binlogs: Vec<xb_core::BinlogName> =
         binlogs.iter().filter_map(|name| name.to_string_lossy().parse().ok()).collect();
     binlogs.sort_by(|a, b| (a.prefix(), a.number()).cmp(&(b.prefix(), b.number())));
+    let (pins, pins_unreadable) = match read_pins(root) {
+        Ok(pins) => (pins, None),
+        Err(error) => (Vec::new(), Some(error.to_string())),
+    };
     Ok(Catalog {
         root: root.to_owned(),
         sets: found.sets,
@@ -71,7 +75,8 @@ pub(crate) fn scan(root: &Path) -> Result<Catalog, FsError> {
         weekly,
         monthly,
         yearly,
-        pins: read_pins(root)?,
+        pins,
+        pins_unreadable,
         binlogs,
         strays: found.strays,
     })

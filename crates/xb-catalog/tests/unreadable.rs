@@ -208,3 +208,31 @@ fn the_state_is_a_word_of_its_own() {
     let text = serde_json::to_string(&state).unwrap();
     assert_eq!(text, r#"{"state":"unreadable","reason":"no permission"}"#);
 }
+
+#[test]
+fn a_set_on_a_shelf_that_cannot_be_looked_at_keeps_nobody_from_the_others() {
+    let dir = TempDir::new().unwrap();
+    prepare_store(dir.path()).unwrap();
+    add(dir.path(), 2);
+    let shelved = dir.path().join("weekly").join(id(1).to_string());
+    symlink(&shelved, &shelved).unwrap();
+    symlink(".pyxbackup.pins", dir.path().join(".pyxbackup.pins")).unwrap();
+    let catalog = Catalog::scan(dir.path()).unwrap();
+    assert!(catalog.sets[0].full.as_ref().unwrap().is_complete());
+    assert!(catalog.weekly[0].set.full.as_ref().unwrap().is_unreadable());
+    assert!(catalog.pins_unreadable.is_some(), "nobody knows what is pinned");
+}
+
+#[test]
+fn a_link_to_a_disk_that_is_not_there_is_not_damage_and_is_not_removed() {
+    let dir = TempDir::new().unwrap();
+    prepare_store(dir.path()).unwrap();
+    let entry = dir.path().join("full").join(id(1).to_string());
+    symlink("/nowhere/backups", &entry).unwrap();
+    add(dir.path(), 2);
+    let catalog = Catalog::scan(dir.path()).unwrap();
+    assert!(catalog.sets[0].full.as_ref().unwrap().is_unreadable());
+    let set = &catalog.sets[0];
+    let removed = xb_catalog::remove::remove_set(dir.path(), set, &xb_pipeline::cancel::CancelToken::new());
+    assert!(removed.is_err() && entry.is_symlink());
+}

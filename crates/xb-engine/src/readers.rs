@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use xb_pipeline::fs::FsError;
+use xb_pipeline::fs::{FsError, give_to_owner_of_parent};
 
 use crate::context::Context;
 use crate::error::EngineError;
@@ -45,10 +45,19 @@ impl ReadersLock {
     /// # Errors
     /// [`EngineError::Cancelled`].
     pub(crate) fn reading(context: &Context, path: &Path) -> Result<Option<Self>, EngineError> {
-        if open_to_read(path).is_none() {
-            return Ok(None);
-        }
-        wait(context, "a run that moves and removes sets", || Ok(Self::shared(path))).map(Some)
+        let Some(file) = open_to_read(path) else { return Ok(None) };
+        wait(context, "a run that moves and removes sets", || match file.try_lock_shared() {
+            Ok(()) => Ok(Some(true)),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => {
+                let path = path.display();
+                context
+                    .monitor()
+                    .warn(&format!("going on without the lock {path}, which cannot be had: {error}"));
+                Ok(Some(false))
+            }
+        })
+        .map(|is_locked| is_locked.then_some(ReadersLock { _file: file }))
     }
 
     /// For a run that changes things; `None` while a restore reads.
@@ -94,8 +103,12 @@ fn open_to_read(path: &Path) -> Option<File> {
     open(path).or_else(|_| File::open(path)).ok()
 }
 
+/// What root makes in the directory of another account is that account's to lock as well.
 fn open(path: &Path) -> std::io::Result<File> {
-    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
+    let mut options = OpenOptions::new();
+    let file = options.read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
+    give_to_owner_of_parent(path);
+    Ok(file)
 }
 
 #[cfg(test)]

@@ -45,6 +45,10 @@ impl Told for ApplyReport {
 
 impl Told for PruneReport {
     fn tell(&self, notice: &mut Notice) {
+        if self.postponed {
+            notice.result = Outcome::Failure;
+            notice.error = Some("put off: a restore reads from the store; the next prune does it".to_owned());
+        }
         if !self.problems.is_empty() {
             notice.result = Outcome::Failure;
             notice.error = Some(format!("not all could be pruned: {}", self.problems.join("; ")));

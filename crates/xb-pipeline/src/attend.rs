@@ -55,7 +55,7 @@ pub fn attend(
     let late = is_late.clone();
     let watch = std::thread::spawn(move || {
         if ended.recv_timeout(limit) == Err(RecvTimeoutError::Timeout) {
-            late.store(true, Ordering::SeqCst);
+            late.store(!stopper.has_ended(), Ordering::SeqCst);
             stopper.stop();
             if ended.recv_timeout(LAST_MOMENT) == Err(RecvTimeoutError::Timeout) {
                 stopper.kill();
@@ -81,6 +81,15 @@ mod tests {
 
     use super::*;
     use crate::cancel::CancelReason;
+
+    #[test]
+    fn what_a_program_leaves_behind_is_not_waited_for_however_much_it_says() {
+        let script = "setsid sh -c 'for i in $(seq 100); do echo tick; sleep 0.1; done' & sleep 0.3; exit 0";
+        let begun = Instant::now();
+        let ending = attend(&shell(script), Duration::from_secs(1), None, |_| ()).unwrap();
+        assert!(matches!(ending, Ending::Exited(status) if status.success()));
+        assert!(begun.elapsed() < Duration::from_secs(6), "{:?}", begun.elapsed());
+    }
 
     fn shell(script: &str) -> Invocation {
         Invocation::new("/bin/sh").args(["-c", script])

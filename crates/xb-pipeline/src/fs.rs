@@ -65,6 +65,17 @@ pub fn create_new_dir_private(path: &Path) -> Result<(), FsError> {
     DirBuilder::new().mode(0o700).create(path).map_err(FsError::on("create directory", path))
 }
 
+/// Gives a file or directory to the account that owns the directory it is in, as far as this process may. What root
+/// makes in passing must not stand in the way of the account that does the work every day.
+pub fn give_to_owner_of_parent(path: &Path) {
+    use std::os::unix::fs::MetadataExt;
+    let (Ok(own), Ok(above)) = (fs::symlink_metadata(path), fs::metadata(parent(path))) else { return };
+    if rustix::process::geteuid().is_root() && (own.uid(), own.gid()) != (above.uid(), above.gid()) {
+        // Not following links: nobody else's file is given away.
+        let _ = std::os::unix::fs::lchown(path, Some(above.uid()), Some(above.gid()));
+    }
+}
+
 /// Makes what happened to the names in a directory last.
 ///
 /// # Errors

@@ -273,11 +273,13 @@ pub(crate) fn read_lines(stderr: Outlet, mut on_line: impl FnMut(&str)) -> io::R
 pub struct Outlet {
     pipe: PipeReader,
     reaped: Arc<OnceLock<Instant>>,
+    /// How much of what was in the pipe when the child was found to have ended is still to be read, in bytes.
+    owed: Option<u64>,
 }
 
 impl Outlet {
     fn new(pipe: PipeReader, group: &Group) -> Self {
-        Outlet { pipe, reaped: group.reaped.clone() }
+        Outlet { pipe, reaped: group.reaped.clone(), owed: None }
     }
 
     /// Whether there is something to read, or the end, within a short while.
@@ -294,13 +296,30 @@ impl Outlet {
 
 impl Read for Outlet {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while !self.is_ready()? {
-            // Whatever the child itself wrote is in the pipe by now and would have been ready.
-            if self.reaped.get().is_some_and(|reaped| reaped.elapsed() > LINGER) {
+        loop {
+            let is_ready = self.is_ready()?;
+            let Some(reaped) = self.reaped.get() else {
+                if is_ready {
+                    return self.pipe.read(buffer);
+                }
+                continue;
+            };
+            // What the child itself wrote is in the pipe by now. Whoever still writes is somebody else, and may go
+            // on for ever.
+            let owed = match self.owed {
+                Some(owed) => owed,
+                None => rustix::io::ioctl_fionread(&self.pipe)?,
+            };
+            self.owed = Some(owed);
+            if owed == 0 && reaped.elapsed() > LINGER {
                 return Ok(0);
             }
+            if is_ready {
+                let got = self.pipe.read(buffer)?;
+                self.owed = Some(owed.saturating_sub(got as u64));
+                return Ok(got);
+            }
         }
-        self.pipe.read(buffer)
     }
 }
 
@@ -361,6 +380,12 @@ impl Stopper {
     /// Asks the group to end. Does not wait.
     pub fn stop(&self) {
         self.0.stop();
+    }
+
+    /// Whether the child itself has ended; what it left behind may go on.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.0.reaped.get().is_some()
     }
 
     /// Kills the group. Does not wait.

@@ -65,6 +65,18 @@ fn a_program_that_fails_is_told_with_its_last_words() {
 }
 
 #[test]
+fn a_password_at_the_end_of_a_long_line_is_masked_before_the_line_is_cut() {
+    let mut stage = Stage::new();
+    stage.set_password();
+    let line = format!("printf 'x%.0s' $(seq 290); echo {MYSQL_PASSWORD}; exit 3");
+    stage.home.settings.notify_command = stage.words("tell", &line);
+    // The account needs no password here, so the run itself fails.
+    let ended = stage.run("full").ended_with(65);
+    assert!(ended.stderr.contains("xxx***"), "{}", ended.stderr);
+    assert!(!ended.stderr.contains(&MYSQL_PASSWORD[..6]), "{}", ended.stderr);
+}
+
+#[test]
 fn a_program_that_hangs_is_killed_with_all_it_started() {
     let mut stage = Stage::new();
     let mark = stage.home.path().join("sleeper").display().to_string();

@@ -74,3 +74,21 @@ fn a_table_that_stood_elsewhere_is_restored_into_the_data_directory() {
     assert_eq!(copy.sql("SELECT SUM(id) FROM far.away;").unwrap(), [["6"]]);
     assert_eq!(copy.checksums().unwrap(), source.checksums().unwrap());
 }
+
+/// Nothing is built on an older backup while the newest may be whole and only cannot be read.
+#[test]
+fn an_incremental_is_refused_while_the_newest_backup_cannot_be_read() {
+    let source = server::source(0);
+    let home = Home::new(&source, Form::Gzip);
+    home.engine().full().unwrap();
+    let newest = home.engine().full().unwrap();
+    let (manifest, aside) = (newest.directory.join("manifest.json"), home.path().join("aside"));
+    std::fs::copy(&manifest, &aside).unwrap();
+    std::fs::remove_file(&manifest).unwrap();
+    std::os::unix::fs::symlink(&manifest, &manifest).unwrap();
+    let ended = cli::run(&home, &["incr"]).ended_with(65);
+    assert!(ended.stderr.contains("cannot be read now"), "{}", ended.text());
+    std::fs::remove_file(&manifest).unwrap();
+    std::fs::copy(&aside, &manifest).unwrap();
+    assert_eq!(home.engine().incr().unwrap().manifest.base.unwrap().id, newest.manifest.id);
+}

@@ -212,8 +212,14 @@ fn a_set_that_is_being_restored_stays_until_it_is_done() {
     let run = cli::start(&home, &["restore-set", "--restore-dir", &restored, "--restore-backup", &name]);
     let prepares = || files::everything_below(&home.restored()).iter().any(|path| path.ends_with("ibdata1"));
     wait_until("the restore has begun", Duration::from_secs(30), prepares);
+    let told = home.path().join("told.json");
+    let tell = home.path().join("tell");
+    files::script(&tell, &format!("cat > '{}'", told.display()));
+    home.settings.notify_command = vec![tell.display().to_string()];
     let put_off = cli::run(&home, &["prune"]).ended_with(75);
     assert!(put_off.stderr.contains("a restore reads"), "{}", put_off.text());
+    assert!(told.exists() && fs::read_to_string(&told).unwrap().contains("\"result\":\"failure\""));
+    home.settings.notify_command.clear();
     cli::run(&home, &["wipeout", "--i-am-absolutely-sure-wipeout"]).ended_with(75);
     assert_eq!(home.backups().len(), 2);
     fs::write(&go, "").unwrap();

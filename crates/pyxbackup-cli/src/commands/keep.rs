@@ -97,7 +97,8 @@ fn wipeout(
     let text = match format {
         KeepFormat::Json => render::json(&report)?,
         _ if call.quiet => String::new(),
-        _ => format!("all of it is gone from {}\n", report.store.display()),
+        _ if report.leaves.is_empty() => format!("all of it is gone from {}\n", report.store.display()),
+        _ => format!("all of it is gone from {}, but for what stays\n", report.store.display()),
     };
     print(out, &text)
 }

@@ -49,7 +49,12 @@ impl Failure {
             }
             EngineError::NotApplied { .. } | EngineError::Prepare { .. } => Exit::ApplyLog,
             EngineError::BitmapPurge { .. } => Exit::BitmapPurge,
-            EngineError::Base(BaseError::OtherServer { .. } | BaseError::Upgraded { .. } | BaseError::NoLsn { .. })
+            EngineError::Base(
+                BaseError::OtherServer { .. }
+                | BaseError::Upgraded { .. }
+                | BaseError::NoLsn { .. }
+                | BaseError::Unreadable { .. },
+            )
             | EngineError::Server(_)
             | EngineError::Probe(_)
             | EngineError::Mismatch(_)
@@ -319,6 +324,9 @@ fn of_base(error: &BaseError) -> &'static str {
             "take a new full backup of this server (`pyxbackup full`), or give each server a stor_dir of its own"
         }
         BaseError::NoLsn { .. } => "take a new full backup: `pyxbackup full`",
+        BaseError::Unreadable { .. } => {
+            "see why it cannot be read, or leave its set behind with a new full backup: `pyxbackup full`"
+        }
     }
 }
 

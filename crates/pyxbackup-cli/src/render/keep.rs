@@ -114,7 +114,7 @@ pub(crate) fn wipeout(report: &WipeReport) -> String {
         format!("of the store {store} goes:\n{removes}")
     };
     if !leaves.is_empty() {
-        text.push_str(&format!("not ours, and stays:\n{leaves}"));
+        text.push_str(&format!("not ours or not to be judged, and stays:\n{leaves}"));
     }
     if !removes.is_empty() && !report.done {
         let bytes = units::bytes(report.frees_bytes);

@@ -4,7 +4,7 @@ use xb_core::{BackupId, LsnRange, Version};
 
 use crate::catalog::Catalog;
 use crate::manifest::ServerRecord;
-use crate::set::ChainError;
+use crate::set::{BackupSet, ChainError};
 
 /// The base of the next incremental.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +45,14 @@ pub enum BaseError {
         /// The server's version now.
         is: Version,
     },
+    /// A newer backup cannot be read now. It may be whole, and what builds on an older one would end its set.
+    #[error("the newest backup {backup} cannot be read now: {reason}")]
+    Unreadable {
+        /// The newest backup.
+        backup: BackupId,
+        /// Why not.
+        reason: String,
+    },
     /// Its range is not known.
     #[error("the newest backup {base} does not tell where it ends")]
     NoLsn {
@@ -60,6 +68,11 @@ pub enum BaseError {
 pub fn plan_base(catalog: &Catalog, server: &ServerRecord) -> Result<BasePlan, BaseError> {
     let chain = catalog.newest_base().ok_or(BaseError::NoFull)?;
     let base = chain.last().ok_or(BaseError::NoFull)?;
+    let newer = catalog.sets.iter().flat_map(BackupSet::members).filter(|record| record.id() > base.id());
+    if let Some(record) = newer.filter(|record| record.is_unreadable()).max_by_key(|record| record.id()) {
+        let reason = record.state.reason().unwrap_or_default().to_owned();
+        return Err(BaseError::Unreadable { backup: record.id(), reason });
+    }
     let lsns = base.lsns.ok_or(BaseError::NoLsn { base: base.id() })?;
     if let Some(then) = &base.server {
         let differs = |difference| BaseError::OtherServer { base: base.id(), difference };

@@ -20,7 +20,8 @@
 //!    if it were not pinned.
 //! 8. A set stays where it is while a set that stays has a backup that builds on one of it.
 //! 9. The newest set that can be restored is kept by every policy, also by five zeros, and stays among the current
-//!    ones: the next incremental builds on it.
+//!    ones: the next incremental builds on it. So does the set that holds the newest backup that can be restored,
+//!    which is another one when a newer set could not be read for a while.
 //! 10. A set of which the full backup cannot be restored stays for its owner to look at: an error while reading, or
 //!     a manifest of a newer version, is no reason to remove what may be whole. Only if the policy says **broken**
 //!     those go that are older than the oldest set of 2 and 3 (than the newest set, where those are zero), and of
@@ -167,9 +168,14 @@ pub fn plan_retention(catalog: &Catalog, policy: RetentionPolicy) -> RetentionPl
         }
     }
     keep_needed(&groups, &mut verdicts);
-    let newest = restorable.last().copied();
+    // An incremental may stand on an older set, while a newer one could not be read.
+    let holder = catalog.newest_restorable().and_then(|chain| chain.last().map(|record| record.place.set));
+    if let Some(holder) = holder.filter(|holder| !verdicts.reasons.contains_key(holder)) {
+        verdicts.keep(holder, KeepReason::Newest);
+    }
+    let newest = [restorable.last().copied(), holder];
     let sets = groups.into_iter().flat_map(|(id, copies)| {
-        let is_newest = newest == Some(id);
+        let is_newest = newest.contains(&Some(id));
         decide(copies, verdicts.reasons.remove(&id).unwrap_or_default(), is_newest)
     });
     RetentionPlan { policy, sets: sets.collect() }

@@ -25,7 +25,12 @@ pub(super) fn shelf(root: &Path, shelf: Shelf, found: &mut Found) -> Result<Vec<
     for named in listed.ours {
         match named {
             Named::Whole(name) => {
-                sets.extend(shelved(&directory.path().join(name.to_string()), name, shelf, found)?)
+                let path = directory.path().join(name.to_string());
+                match shelved(&path, name, shelf, found) {
+                    Ok(set) => sets.extend(set),
+                    // One set that cannot be looked at keeps nobody from the others.
+                    Err(error) => sets.push(unreadable(&path, name, &error)),
+                }
             }
             Named::Partial(id) => found.partials.push(partial(&directory, Place::full(id), shelf)),
             Named::Other => (),
@@ -33,6 +38,13 @@ pub(super) fn shelf(root: &Path, shelf: Shelf, found: &mut Found) -> Result<Vec<
     }
     sets.sort_by_key(|shelved| (shelved.set.id, shelved.name));
     Ok(sets)
+}
+
+/// A set of which nothing is known but that it is there.
+fn unreadable(path: &Path, name: BackupId, error: &FsError) -> ShelvedSet {
+    let state = BackupState::Unreadable(error.to_string());
+    let full = unknown(Place::full(name), path, Origin::Native, state);
+    ShelvedSet { name, directory: path.to_owned(), set: alone(full) }
 }
 
 /// The set in a directory that is laid out as that of a set on a shelf; nothing when it holds several.

@@ -222,3 +222,12 @@ fn the_newest_set_is_not_moved_because_the_next_incremental_builds_on_it() {
     assert_eq!(plan.sets[1].keep, [KeepReason::Week { year: 2026, week: 46 }]);
     assert_eq!(plan.sets[1].action, Action::Stay);
 }
+
+/// An incremental was taken on an older set while a newer one could not be read, which can be read again now.
+#[test]
+fn the_set_with_the_newest_backup_stays_even_if_a_newer_set_began_before_it() {
+    let older = chain(&[id("2026-11-01"), id("2026-11-09")]);
+    let catalog = store([older, full(id("2026-11-08"))]);
+    let plan = plan_retention(&catalog, policy([1, 0, 0, 0, 0]));
+    assert!(plan.sets.iter().all(|set| set.action == Action::Stay), "{plan:?}");
+}

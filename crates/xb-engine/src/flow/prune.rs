@@ -60,7 +60,13 @@ pub(super) fn carry_out(
             .warn("a restore reads from the store: no set is moved or removed now, the next prune does it");
         report.postponed = true;
     }
-    for set in report.plan.sets.iter().filter(|_| reading.is_some()) {
+    if let Some(reason) = &catalog.pins_unreadable {
+        let text = format!("no set is moved or removed, because nobody knows which are pinned: {reason}");
+        context.monitor().warn(&text);
+        report.problems.push(text);
+    }
+    let may_touch = reading.is_some() && catalog.pins_unreadable.is_none();
+    for set in report.plan.sets.iter().filter(|_| may_touch) {
         let done = one_set(context, &catalog, set);
         attempt(context, &mut report.problems, done)?;
     }

@@ -161,6 +161,11 @@ impl<'a> Planned<'a> {
     }
 
     fn backup(&mut self, record: &'a BackupRecord) -> Result<(), FsError> {
+        if record.is_unreadable() {
+            // Without its list nobody can say what of it is ours.
+            self.leaves.push(record.directory.clone());
+            return Ok(());
+        }
         self.path(&record.directory, &format!("{} backup {}", record.kind, record.id()));
         self.steps.pop();
         let Some(ours) = files_of(record) else {

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use xb_core::Masker;
 use xb_pipeline::attend::{Ending, attend};
 use xb_pipeline::cancel::CancelToken;
 use xb_pipeline::process::{Invocation, describe};
@@ -20,6 +21,7 @@ const LINE_CHARS: usize = 300;
 /// [`NoticeError::Command`] when it does not end well.
 pub(crate) fn run(
     command: Invocation,
+    masker: Masker,
     cancel: &CancelToken,
     deadline: Deadline,
 ) -> Result<Remarks, NoticeError> {
@@ -30,7 +32,8 @@ pub(crate) fn run(
         if heard.len() == LINES_KEPT {
             heard.pop_front();
         }
-        heard.push_back(line.chars().take(LINE_CHARS).collect::<String>());
+        // Masked before it is cut: half a secret would not be seen for one.
+        heard.push_back(masker.mask(line).chars().take(LINE_CHARS).collect::<String>());
     };
     // A run that was stopped is told of all the same.
     let cancel = Some(cancel).filter(|cancel| cancel.reason().is_none());

@@ -25,7 +25,12 @@ pub(crate) fn secrets_in(url: &Secret) -> Vec<Secret> {
     let behind = text.split_once("://").map_or(text, |(_, rest)| rest);
     let (authority, path) = behind.split_at(behind.find(['/', '?']).unwrap_or(behind.len()));
     let login = authority.rsplit_once('@').map(|(login, _)| login);
-    let parts = login.into_iter().chain([path]).filter(|part| part.chars().count() >= PART_CHARS);
+    let pieces = |text: &'static [char], whole: Option<&str>| -> Vec<String> {
+        whole.into_iter().flat_map(|whole| whole.split(text)).map(str::to_owned).collect()
+    };
+    let single = [pieces(&[':'], login), pieces(&['/', '?', '&', '=', '#'], Some(path))].concat();
+    let parts = login.into_iter().chain([path]).chain(single.iter().map(String::as_str));
+    let parts = parts.filter(|part| part.chars().count() >= PART_CHARS);
     std::iter::once(text).chain(parts).map(Secret::new).collect()
 }
 

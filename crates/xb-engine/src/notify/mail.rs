@@ -127,10 +127,13 @@ impl MailServer {
     fn log_in(&self, connection: &mut SmtpConnection, deadline: Deadline) -> Result<(), NoticeError> {
         let Some((user, password)) = &self.login else { return Ok(()) };
         let credentials = Credentials::new(user.clone(), password.expose().to_owned());
-        self.step(connection, deadline, "login", |c| {
-            c.auth(&[Mechanism::Plain, Mechanism::Login], &credentials)
+        connection.set_timeout(Some(deadline.left()?)).map_err(|error| self.failed("login", &error))?;
+        let answer = connection.auth(&[Mechanism::Plain, Mechanism::Login], &credentials);
+        answer.map(drop).map_err(|error| match error.status() {
+            // Some servers repeat what they were sent, which is the password in another writing.
+            Some(code) => self.failed("login", &format!("the server answered {code}")),
+            None => self.failed("login", &error),
         })
-        .map(drop)
     }
 
     /// The certificates that vouch for the server.

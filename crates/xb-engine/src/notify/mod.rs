@@ -114,7 +114,7 @@ pub(crate) fn host() -> String {
 
 /// Tells everybody who is to be told, and waits for that.
 pub(crate) fn send(context: &Context, task: Task, notice: &Notice, masker: &Masker) {
-    let deliveries = deliveries(context, task, notice);
+    let deliveries = deliveries(context, task, notice, masker);
     if deliveries.is_empty() {
         return;
     }
@@ -173,7 +173,7 @@ fn collect(
     results.into_iter().map(|result| result.unwrap_or_else(|| Err(missing()))).collect()
 }
 
-fn deliveries(context: &Context, task: Task, notice: &Notice) -> Vec<Delivery> {
+fn deliveries(context: &Context, task: Task, notice: &Notice, masker: &Masker) -> Vec<Delivery> {
     let settings = &context.settings;
     let mut deliveries = Vec::new();
     let mut add = |what, is_test_mail, work| deliveries.push(Delivery { what, is_test_mail, work });
@@ -191,8 +191,8 @@ fn deliveries(context: &Context, task: Task, notice: &Notice) -> Vec<Delivery> {
     }
     if !settings.notify_command.is_empty() {
         let command = crate::hook::command(context, &settings.notify_command);
-        let (body, cancel) = (notice.json(), context.cancel().clone());
-        let work = move |deadline| command::run(command.input(body?), &cancel, deadline);
+        let (body, cancel, heard) = (notice.json(), context.cancel().clone(), masker.clone());
+        let work = move |deadline| command::run(command.input(body?), heard, &cancel, deadline);
         add("notify_command", false, Box::new(work));
     }
     if let Some(url) = settings.notify_url.clone() {
