@@ -1,8 +1,10 @@
 //! Child processes. The only place that starts any: no shell, each child in a process group of its own,
 //! and none forgotten: every child is waited for, and its whole group ends with it.
 
+mod outlet;
+
 use std::ffi::{OsStr, OsString};
-use std::io::{self, BufRead, BufReader, PipeReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
@@ -12,10 +14,10 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
+pub use outlet::Outlet;
+
 /// How long a group that was asked to end may take before it is killed.
 const GRACE: Duration = Duration::from_secs(10);
-/// How long a pipe may stay open after its child was reaped.
-const LINGER: Duration = Duration::from_secs(2);
 /// A line of a child's messages is cut into pieces of this many bytes, whatever the child writes.
 const LINE_LIMIT: u64 = 16 * 1024;
 /// Wanted capacity of the pipe from a child: fewer changes between the two than the usual 64 KiB.
@@ -128,7 +130,8 @@ impl Invocation {
         // The expression holds the writing ends; while it lives, the pipes would never end.
         drop(expression);
         let group = Group::of(&handle);
-        let (stdout, stderr) = (Outlet::new(stdout, &group), Outlet::new(stderr, &group));
+        let (stdout, stderr) =
+            (Outlet::new(stdout, group.reaped.clone()), Outlet::new(stderr, group.reaped.clone()));
         let messages = std::thread::spawn(move || read_lines(stderr, on_line));
         let watched = group.clone();
         let supervisor = std::thread::spawn(move || supervise(&handle, &watched));
@@ -265,61 +268,6 @@ pub(crate) fn read_lines(stderr: Outlet, mut on_line: impl FnMut(&str)) -> io::R
         }
         let text = String::from_utf8_lossy(&line);
         on_line(text.trim_end_matches(['\n', '\r']));
-    }
-}
-
-/// The reading end of a pipe from a child. It ends when the child's side is closed, and at the latest a
-/// moment after the child was reaped: a process that left its group may hold the pipe open for ever.
-pub struct Outlet {
-    pipe: PipeReader,
-    reaped: Arc<OnceLock<Instant>>,
-    /// How much of what was in the pipe when the child was found to have ended is still to be read, in bytes.
-    owed: Option<u64>,
-}
-
-impl Outlet {
-    fn new(pipe: PipeReader, group: &Group) -> Self {
-        Outlet { pipe, reaped: group.reaped.clone(), owed: None }
-    }
-
-    /// Whether there is something to read, or the end, within a short while.
-    fn is_ready(&self) -> io::Result<bool> {
-        let wait = rustix::event::Timespec { tv_sec: 0, tv_nsec: 250_000_000 };
-        let mut descriptors = [rustix::event::PollFd::new(&self.pipe, rustix::event::PollFlags::IN)];
-        match rustix::event::poll(&mut descriptors, Some(&wait)) {
-            Ok(ready) => Ok(ready > 0),
-            Err(rustix::io::Errno::INTR) => Ok(false),
-            Err(errno) => Err(errno.into()),
-        }
-    }
-}
-
-impl Read for Outlet {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        loop {
-            let is_ready = self.is_ready()?;
-            let Some(reaped) = self.reaped.get() else {
-                if is_ready {
-                    return self.pipe.read(buffer);
-                }
-                continue;
-            };
-            // What the child itself wrote is in the pipe by now. Whoever still writes is somebody else, and may go
-            // on for ever.
-            let owed = match self.owed {
-                Some(owed) => owed,
-                None => rustix::io::ioctl_fionread(&self.pipe)?,
-            };
-            self.owed = Some(owed);
-            if owed == 0 && reaped.elapsed() > LINGER {
-                return Ok(0);
-            }
-            if is_ready {
-                let got = self.pipe.read(buffer)?;
-                self.owed = Some(owed.saturating_sub(got as u64));
-                return Ok(got);
-            }
-        }
     }
 }
 
