@@ -13,11 +13,11 @@ fn sections_share_a_file_and_the_root_of_their_stores() {
     let root = home.path().display();
     let section = |name: &str, socket: &Path| {
         for directory in ["store", "work"] {
-            std::fs::create_dir_all(home.path().join(directory).join(name)).unwrap();
+            std::fs::create_dir_all(home.path().join(name).join(directory)).unwrap();
         }
         format!(
             "[{name}]\nmysql_user = root\nmysql_sock = {}\nmysql_cnf = {root}/my.cnf\n\
-             stor_dir = {root}/store/{{section}}\nwork_dir = {root}/work/{{section}}\ncompress = 1\n",
+             stor_dir = {root}/{{section}}/store\nwork_dir = {root}/{{section}}/work\ncompress = 1\n",
             socket.display()
         )
     };
@@ -30,7 +30,7 @@ fn sections_share_a_file_and_the_root_of_their_stores() {
     };
     for (name, source) in [("shop", &one), ("news", &other)] {
         run(name, "full");
-        let catalog = xb_catalog::Catalog::scan(&home.store().join(name)).unwrap();
+        let catalog = xb_catalog::Catalog::scan(&home.path().join(name).join("store")).unwrap();
         let datadir = catalog.newest().unwrap().server.as_ref().unwrap().identity.datadir.clone();
         assert_eq!(datadir, source.datadir());
     }
