@@ -18,6 +18,7 @@ pub mod monitor;
 pub mod probe;
 pub mod process;
 pub mod receive;
+pub mod store;
 
 mod check;
 mod cut;
