@@ -16,6 +16,7 @@ pub(crate) fn instead_of(task: Task) -> Option<&'static str> {
         | Task::RestoreSet
         | Task::ApplyLast
         | Task::Prune
+        | Task::Copy
         | Task::Pin
         | Task::Unpin
         | Task::Wipeout

@@ -1,12 +1,14 @@
 //! The picture of a store at one moment. Made by looking, changed by nobody.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::Serialize;
 use xb_core::{BackupId, BinlogName};
 use xb_pipeline::fs::FsError;
 
 use crate::layout::{Place, Shelf};
+use crate::listing::Listing;
 use crate::pins::Pin;
 use crate::record::BackupRecord;
 use crate::scan;
@@ -59,6 +61,9 @@ pub struct Catalog {
     pub binlogs: Vec<BinlogName>,
     /// What is not ours. Left alone.
     pub strays: Vec<PathBuf>,
+    /// What a store elsewhere listed; nothing for a directory of this machine.
+    #[serde(skip)]
+    pub listing: Option<Arc<Listing>>,
 }
 
 impl Catalog {

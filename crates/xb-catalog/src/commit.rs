@@ -8,9 +8,11 @@
 use std::path::{Path, PathBuf};
 
 use xb_formats::meta::backup_meta::BackupMeta;
+use xb_pipeline::ObjectError;
 use xb_pipeline::fs::{
     FsError, create_dir_private, create_new_dir_private, remove_tree, rename, sync_dir, write_atomic,
 };
+use xb_pipeline::store::StoreError;
 
 use crate::catalog::Partial;
 use crate::layout::{DIRECTORIES, Place};
@@ -25,9 +27,21 @@ pub enum CommitError {
     /// A file could not be written.
     #[error(transparent)]
     Fs(#[from] FsError),
+    /// The store elsewhere did not take it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// The manifest could not be written as text.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
+}
+
+impl From<ObjectError> for CommitError {
+    fn from(error: ObjectError) -> Self {
+        match error {
+            ObjectError::Fs(error) => CommitError::Fs(error),
+            ObjectError::Store(error) => CommitError::Store(error),
+        }
+    }
 }
 
 /// Makes the directories of the original's layout where they are missing.

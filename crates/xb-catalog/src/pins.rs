@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use xb_core::BackupId;
 use xb_pipeline::fs::{FsError, create_dir_private, give_to_owner_of_parent, sync_dir, write_atomic};
 
-use crate::directory::Directory;
+use crate::directory::View;
 use crate::name::Named;
 
 /// The directory of the pins within a store.
@@ -53,16 +53,26 @@ pub fn pin(
     note: Option<&str>,
 ) -> Result<(), FsError> {
     let path = file(root, id);
-    let content = Content { pinned: when, note: note.map(str::to_owned) };
-    let mut text = serde_json::to_vec(&content)
-        .map_err(|error| FsError::on("write", &path)(std::io::Error::other(error)))?;
-    text.push(b'\n');
+    let text =
+        render(when, note).map_err(|error| FsError::on("write", &path)(std::io::Error::other(error)))?;
     let directory = root.join(PINS_DIRECTORY);
     create_dir_private(&directory)?;
     give_to_owner_of_parent(&directory);
     write_atomic(&path, &text)?;
     give_to_owner_of_parent(&path);
     sync_dir(root)
+}
+
+/// The content of a pin.
+pub(crate) fn render(when: DateTime<FixedOffset>, note: Option<&str>) -> serde_json::Result<Vec<u8>> {
+    let mut text = serde_json::to_vec(&Content { pinned: when, note: note.map(str::to_owned) })?;
+    text.push(b'\n');
+    Ok(text)
+}
+
+/// Whether there is a pin.
+pub(crate) fn is_pinned(root: &Path, id: BackupId) -> bool {
+    file(root, id).exists()
 }
 
 /// Removes a pin; tells whether there was one.
@@ -79,8 +89,8 @@ pub fn unpin(root: &Path, id: BackupId) -> Result<bool, FsError> {
 }
 
 /// Every pin of a store, oldest backup first.
-pub(crate) fn read_pins(root: &Path) -> Result<Vec<Pin>, FsError> {
-    let Some(directory) = Directory::open(&root.join(PINS_DIRECTORY))? else { return Ok(Vec::new()) };
+pub(crate) fn read_pins(view: &View, root: &Path) -> Result<Vec<Pin>, FsError> {
+    let Some(directory) = view.open(&root.join(PINS_DIRECTORY))? else { return Ok(Vec::new()) };
     let mut text = Vec::new();
     let mut pin = |named: &Named| {
         let Named::Whole(id) = named else { return None };

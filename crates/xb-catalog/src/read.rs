@@ -3,7 +3,6 @@
 //! A backup is broken only if that is proven. What cannot be read at the moment, or not by this version, is
 //! unreadable: it may be whole, and nothing is removed on the strength of an error.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -11,7 +10,7 @@ use serde::Deserialize;
 use xb_formats::archive::Archive;
 use xb_pipeline::ObjectReceipt;
 
-use crate::directory::Directory;
+use crate::directory::{Directory, View};
 use crate::layout::Place;
 use crate::lean::{Facts, Shared, facts};
 use crate::manifest::{MANIFEST_FORMAT, MANIFEST_NAME, Manifest, ManifestError, is_inside};
@@ -20,7 +19,7 @@ use crate::original::original;
 use crate::record::{BackupRecord, BackupState, Moment, Origin};
 
 /// Metadata larger than this is not what it claims to be: a manifest has about 150 bytes a file.
-const META_LIMIT: u32 = 1024 * 1024 * 1024;
+pub(crate) const META_LIMIT: u32 = 1024 * 1024 * 1024;
 
 /// Reads entries one after the other, with what need not be made anew for each.
 #[derive(Default)]
@@ -51,16 +50,16 @@ impl Reader {
         self.go_to(below, MANIFEST_NAME);
         let length = match at.read(&self.path, &mut self.text, META_LIMIT as usize) {
             Ok(Some(length)) => length,
-            Ok(None) if is_dangling(&path) => {
+            Ok(None) if matches!(at.view(), View::Disk) && is_dangling(&path) => {
                 let reason = "it is a link to something that is not there; is its disk mounted?".to_owned();
                 return unknown(place, &path, Origin::Native, BackupState::Unreadable(reason));
             }
-            Ok(None) => return original(place, &path),
+            Ok(None) => return original(&at.view(), place, &path),
             Err(error) => return unknown(place, &path, Origin::Native, cannot_read(MANIFEST_NAME, &error)),
         };
         let facts = match facts(&self.text[..length], &mut self.shared) {
             Some(facts) => facts,
-            None => match slowly(&path) {
+            None => match slowly(&at.view(), &path) {
                 Ok(manifest) => manifest.into(),
                 Err(state) => return unknown(place, &path, Origin::Native, state),
             },
@@ -114,8 +113,9 @@ fn is_dangling(path: &Path) -> bool {
 }
 
 /// A manifest that could not be read the fast way.
-fn slowly(path: &Path) -> Result<Manifest, BackupState> {
-    let text = fs::read(path.join(MANIFEST_NAME)).map_err(|error| cannot_read(MANIFEST_NAME, &error))?;
+fn slowly(view: &View, path: &Path) -> Result<Manifest, BackupState> {
+    let text = view.small(&path.join(MANIFEST_NAME)).map_err(|error| cannot_read(MANIFEST_NAME, &error))?;
+    let text = text.ok_or_else(|| cannot_read(MANIFEST_NAME, &io::ErrorKind::NotFound.into()))?;
     Manifest::parse(&text).map_err(|error| judged(&error))
 }
 
@@ -140,17 +140,6 @@ pub(crate) fn unknown_form(archive: &str) -> BackupState {
     BackupState::Unreadable(format!(
         "{archive} is no form of archive that this version knows: use a newer pyxbackup"
     ))
-}
-
-pub(crate) fn read_small(path: &Path) -> io::Result<Option<Vec<u8>>> {
-    match fs::metadata(path) {
-        Ok(meta) if meta.len() > u64::from(META_LIMIT) => Err(io::Error::other("it is too large")),
-        // A pipe would be waited for.
-        Ok(meta) if !meta.is_file() => Err(io::Error::other("it is not a file")),
-        Ok(_) => fs::read(path).map(Some),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    }
 }
 
 /// An entry of which nothing is known but where it stands.
@@ -213,7 +202,7 @@ pub fn read_objects(directory: &Path) -> Result<Vec<ObjectReceipt>, String> {
 /// # Errors
 /// What is wrong with it, in words.
 pub fn read_manifest(directory: &Path) -> Result<Manifest, String> {
-    let text = read_small(&directory.join(MANIFEST_NAME)).map_err(|error| error.to_string())?;
+    let text = View::Disk.small(&directory.join(MANIFEST_NAME)).map_err(|error| error.to_string())?;
     let text = text.ok_or_else(|| format!("{MANIFEST_NAME} is missing"))?;
     Manifest::parse(&text).map_err(|error| error.to_string())
 }
@@ -227,7 +216,7 @@ pub(crate) struct Files {
 }
 
 pub(crate) fn read_files(directory: &Path) -> Result<Files, String> {
-    let text = read_small(&directory.join(MANIFEST_NAME)).map_err(|error| error.to_string())?;
+    let text = View::Disk.small(&directory.join(MANIFEST_NAME)).map_err(|error| error.to_string())?;
     let text = text.ok_or_else(|| format!("{MANIFEST_NAME} is missing"))?;
     let files: Files = match serde_json::from_slice(&text) {
         Ok(files) => files,

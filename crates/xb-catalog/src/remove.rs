@@ -13,6 +13,7 @@ use serde::Serialize;
 use xb_core::BackupId;
 use xb_pipeline::cancel::{CancelToken, Cancelled};
 use xb_pipeline::fs::{FsError, remove_tree, rename, sync_dir, tree_bytes};
+use xb_pipeline::store::StoreError;
 
 use crate::catalog::{Catalog, Partial, ShelvedSet};
 use crate::layout::{PARTIAL_SUFFIX, Shelf};
@@ -25,6 +26,9 @@ pub enum RemoveError {
     /// A directory could not be renamed or removed.
     #[error(transparent)]
     Fs(#[from] FsError),
+    /// The store elsewhere does not do it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// Somebody asked to stop.
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
@@ -42,6 +46,15 @@ pub enum RemoveError {
         /// Under which name.
         name: BackupId,
     },
+}
+
+/// What became of something that was to be removed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is gone.
+    Removed,
+    /// The store keeps it for now; it says why.
+    Deferred(String),
 }
 
 /// Told before each step that changes something. An error ends the work where it is, as a crash would.

@@ -11,7 +11,7 @@ use xb_core::BackupId;
 use xb_pipeline::fs::FsError;
 
 use crate::catalog::{Catalog, Partial};
-use crate::directory::{Directory, Entries};
+use crate::directory::{Directory, Entries, View};
 use crate::layout::{DIRECTORIES, Place, Shelf};
 use crate::name::Named;
 use crate::pins::read_pins;
@@ -44,27 +44,32 @@ impl Found {
     }
 }
 
-/// The picture of the store at `root`.
+/// The picture of the store at `root`, a directory of this machine.
 pub(crate) fn scan(root: &Path) -> Result<Catalog, FsError> {
     fs::metadata(root).map_err(FsError::on("open the store", root))?;
-    let mut found = small_store(root, Shelf::Current)?;
-    let weekly = shelf::shelf(root, Shelf::Weekly, &mut found)?;
-    let monthly = shelf::shelf(root, Shelf::Monthly, &mut found)?;
-    let yearly = shelf::shelf(root, Shelf::Yearly, &mut found)?;
+    look(&View::Disk, root)
+}
+
+/// The picture of a store at `root`, which is there.
+pub(crate) fn look(view: &View, root: &Path) -> Result<Catalog, FsError> {
+    let mut found = small_store(view, root, Shelf::Current)?;
+    let weekly = shelf::shelf(view, root, Shelf::Weekly, &mut found)?;
+    let monthly = shelf::shelf(view, root, Shelf::Monthly, &mut found)?;
+    let yearly = shelf::shelf(view, root, Shelf::Yearly, &mut found)?;
     let is_ours = |name: &str| {
         let known = DIRECTORIES.contains(&name) || Shelf::Yearly.directory() == Some(name);
         known || name.starts_with(".pyxbackup") || name.starts_with("pyxbackup")
     };
-    let top = entries(root)?;
+    let top = view.entries(root)?;
     let others =
         top.others.iter().filter(|name| !is_ours(&name.to_string_lossy())).map(|name| root.join(name));
     found.strays.extend(others);
     found.strays.extend(top.ours.iter().filter_map(|named| named.file_name()).map(|name| root.join(name)));
-    let binlogs = entries(&root.join("binlogs"))?.others;
+    let binlogs = view.entries(&root.join("binlogs"))?.others;
     let mut binlogs: Vec<xb_core::BinlogName> =
         binlogs.iter().filter_map(|name| name.to_string_lossy().parse().ok()).collect();
     binlogs.sort_by(|a, b| (a.prefix(), a.number()).cmp(&(b.prefix(), b.number())));
-    let (pins, pins_unreadable) = match read_pins(root) {
+    let (pins, pins_unreadable) = match read_pins(view, root) {
         Ok(pins) => (pins, None),
         Err(error) => (Vec::new(), Some(error.to_string())),
     };
@@ -79,18 +84,18 @@ pub(crate) fn scan(root: &Path) -> Result<Catalog, FsError> {
         pins_unreadable,
         binlogs,
         strays: found.strays,
+        listing: match view {
+            View::Disk => None,
+            View::Listed(listing) => Some(listing.clone()),
+        },
     })
 }
 
-fn entries(path: &Path) -> Result<Entries, FsError> {
-    Directory::open(path)?.map_or_else(|| Ok(Entries::default()), |directory| directory.entries())
-}
-
 /// `full` and `incr` of what is laid out as a store.
-fn small_store(root: &Path, shelf: Shelf) -> Result<Found, FsError> {
+fn small_store(view: &View, root: &Path, shelf: Shelf) -> Result<Found, FsError> {
     let mut found = Found::default();
     let (full, incr) = (root.join("full"), root.join("incr"));
-    let Entries { ours, others } = entries(&incr)?;
+    let Entries { ours, others } = view.entries(&incr)?;
     found.strays.extend(others.iter().map(|name| incr.join(name)));
     let mut with_incrementals = BTreeSet::new();
     for named in ours {
@@ -103,13 +108,16 @@ fn small_store(root: &Path, shelf: Shelf) -> Result<Found, FsError> {
         }
     }
     let mut jobs: BTreeMap<BackupId, bool> = with_incrementals.iter().map(|set| (*set, false)).collect();
-    let full = Directory::open(&full)?;
+    let full = view.open(&full)?;
     let Entries { ours, others } =
         full.as_ref().map_or_else(|| Ok(Entries::default()), Directory::entries)?;
     if let Some(full) = &full {
         found.strays.extend(others.iter().map(|name| full.path().join(name)));
         for named in ours {
             match named {
+                Named::Whole(id) if full.is_draft(&id.to_string()) => {
+                    found.partials.push(draft(full, Place::full(id), shelf));
+                }
                 Named::Whole(id) => drop(jobs.insert(id, true)),
                 Named::Partial(id) => found.partials.push(partial(full, Place::full(id), shelf)),
                 Named::Other => (),
@@ -121,7 +129,7 @@ fn small_store(root: &Path, shelf: Shelf) -> Result<Found, FsError> {
         let full = full.as_ref().filter(|_| has_full);
         let full = full.map(|full| reader.entry(full, Place::full(set)));
         let path = with_incrementals.contains(&set).then(|| incr.join(set.to_string()));
-        read_set(reader, set, full, path, shelf)
+        read_set(view, reader, set, full, path, shelf)
     };
     for part in on_threads(&jobs, work) {
         found.add(part?);
@@ -131,6 +139,7 @@ fn small_store(root: &Path, shelf: Shelf) -> Result<Found, FsError> {
 
 /// A set with the incrementals in the directory `incrementals`.
 fn read_set(
+    view: &View,
     reader: &mut Reader,
     set: BackupId,
     full: Option<BackupRecord>,
@@ -139,7 +148,7 @@ fn read_set(
 ) -> Result<Found, FsError> {
     let mut found = Found::default();
     let mut members = Vec::new();
-    let directory = incrementals.as_deref().map(Directory::open).transpose()?.flatten();
+    let directory = incrementals.as_deref().map(|path| view.open(path)).transpose()?.flatten();
     if let Some(directory) = directory {
         let Entries { ours, others } = directory.entries()?;
         found.strays.extend(others.iter().map(|name| directory.path().join(name)));
@@ -148,6 +157,9 @@ fn read_set(
             match named {
                 // What has the name of the set is its full backup, and that does not stand here.
                 Named::Whole(id) if id == set => found.strays.push(directory.path().join(id.to_string())),
+                Named::Whole(id) if directory.is_draft(&id.to_string()) => {
+                    found.partials.push(draft(&directory, Place { set, id }, shelf));
+                }
                 Named::Whole(id) => members.push(reader.entry(&directory, Place { set, id })),
                 Named::Partial(id) => found.partials.push(partial(&directory, Place { set, id }, shelf)),
                 Named::Other => (),
@@ -163,6 +175,11 @@ fn read_set(
 fn partial(parent: &Directory, place: Place, shelf: Shelf) -> Partial {
     let directory = parent.path().join(format!("{}{}", place.id, crate::layout::PARTIAL_SUFFIX));
     Partial { place, shelf, directory }
+}
+
+/// What is being made under its own name.
+fn draft(parent: &Directory, place: Place, shelf: Shelf) -> Partial {
+    Partial { place, shelf, directory: parent.path().join(place.id.to_string()) }
 }
 
 /// Does every job on as many threads as help; the results stand in the order of the jobs.

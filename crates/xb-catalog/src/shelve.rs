@@ -13,7 +13,7 @@ use rustix::io::Errno;
 use serde::Serialize;
 use xb_core::BackupId;
 use xb_pipeline::cancel::{CancelToken, Cancelled};
-use xb_pipeline::copy::{CopyItem, copy_tree};
+use xb_pipeline::copy::{CopyItem, CopySource, copy_tree};
 use xb_pipeline::extract::ExtractError;
 use xb_pipeline::fs::{
     FilesystemSync, FsError, create_dir_private, create_new_dir_private, create_private, remove_tree, rename,
@@ -244,7 +244,14 @@ impl<'a> Mover<'a> {
         let items: Vec<CopyItem> =
             paths.into_iter().map(|path| CopyItem { expected: expected(&path), path }).collect();
         let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        copy_tree(&items, &record.directory, target, threads, self.monitor, self.cancel)?;
+        copy_tree(
+            &items,
+            CopySource::Directory(&record.directory),
+            target,
+            threads,
+            self.monitor,
+            self.cancel,
+        )?;
         items.iter().try_for_each(|item| self.count(Way::Copied, &target.join(&item.path)))
     }
 

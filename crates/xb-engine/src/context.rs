@@ -1,19 +1,22 @@
 //! What every flow has at hand: settings, surroundings, and what follows from both.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, FixedOffset};
+use xb_catalog::Repository;
 use xb_catalog::manifest::PhaseRecord;
 use xb_core::settings::Settings;
 use xb_core::{Masker, Secret};
 use xb_pipeline::cancel::CancelToken;
 use xb_pipeline::fs::FsError;
 use xb_pipeline::monitor::{Monitor, Phase};
+use xb_pipeline::store::StoreErrorKind;
 
 use crate::error::EngineError;
 use crate::notify::http;
 use crate::option_file;
+use crate::stores;
 use crate::surroundings::Surroundings;
 
 /// Settings and surroundings of a run.
@@ -21,17 +24,50 @@ use crate::surroundings::Surroundings;
 pub(crate) struct Context {
     pub(crate) settings: Settings,
     pub(crate) around: Surroundings,
+    /// Opened when it is first asked for.
+    home: Arc<Mutex<Option<Repository>>>,
 }
 
 impl Context {
-    pub(crate) fn store(&self) -> Result<&Path, EngineError> {
-        self.settings.stor_dir.as_deref().ok_or(EngineError::NotSet { key: "stor_dir" })
+    pub(crate) fn new(settings: Settings, around: Surroundings) -> Self {
+        Context { settings, around, home: Arc::default() }
+    }
+
+    /// The store, wherever it is.
+    pub(crate) fn repository(&self) -> Result<Repository, EngineError> {
+        let mut home = self.home.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*home {
+            Some(home) => Ok(home.clone()),
+            None => Ok(home.insert(stores::home(self)?).clone()),
+        }
     }
 
     /// The store under the one name that tells it from others.
     pub(crate) fn store_name(&self) -> Result<PathBuf, EngineError> {
-        let store = self.store()?;
-        Ok(std::fs::canonicalize(store).map_err(FsError::on("open the store", store))?)
+        match self.repository()? {
+            Repository::Here(store) => {
+                Ok(std::fs::canonicalize(&store).map_err(FsError::on("open the store", &store))?)
+            }
+            Repository::Elsewhere(remote) => Ok(PathBuf::from(remote.store().address())),
+        }
+    }
+
+    /// The store as it is named in notices, without opening it.
+    pub(crate) fn store_shown(&self) -> Option<String> {
+        stores::shown(&self.settings)
+    }
+
+    /// What a run ended with: a store that was interrupted was so because somebody asked to stop.
+    pub(crate) fn settled<T>(&self, result: Result<T, EngineError>) -> Result<T, EngineError> {
+        let is_interrupted = |error: &EngineError| {
+            error.store_error().is_some_and(|error| error.kind == StoreErrorKind::Cancelled)
+        };
+        match result {
+            Err(error) if is_interrupted(&error) => {
+                Err(self.cancel().check().map_or_else(Into::into, |()| error))
+            }
+            other => other,
+        }
     }
 
     pub(crate) fn work_dir(&self) -> Result<&Path, EngineError> {

@@ -11,13 +11,14 @@ use crate::error::EngineError;
 use crate::flow;
 use crate::flow::archive::{ArchiveInput, ArchiveSelection};
 use crate::report::{
-    ApplyReport, ArchiveConverted, ArchiveExtracted, ArchiveListing, BackupReport, LastLsn, ListReport,
-    MetaReport, PinReport, PruneOptions, PruneReport, RestoreReport, StatusReport, WipeReport,
+    ApplyReport, ArchiveConverted, ArchiveExtracted, ArchiveListing, BackupReport, CopyReport, LastLsn,
+    ListReport, MetaReport, PinReport, PruneOptions, PruneReport, RestoreReport, StatusReport, WipeReport,
 };
 use crate::surroundings::Surroundings;
 use crate::told;
 
-/// Takes, lists, judges and restores backups. Cheap to make; holds nothing open between calls.
+/// Takes, lists, judges and restores backups. Cheap to make; holds nothing open between calls but the connection
+/// to a store that is elsewhere.
 pub struct Engine(Context);
 
 impl Engine {
@@ -30,7 +31,7 @@ impl Engine {
     /// An engine with a clock, a monitor, a stop signal and search paths of the caller's choice.
     #[must_use]
     pub fn with(settings: Settings, around: Surroundings) -> Self {
-        Engine(Context { settings, around })
+        Engine(Context::new(settings, around))
     }
 
     /// Takes a full backup, between the hooks, and sends the notices that are set.
@@ -55,7 +56,7 @@ impl Engine {
     /// # Errors
     /// [`EngineError`]; nothing is left in `restore_dir` then.
     pub fn restore_set(&self) -> Result<RestoreReport, EngineError> {
-        flow::restore_set::run(&self.0)
+        self.0.settled(flow::restore_set::run(&self.0))
     }
 
     /// Brings the prepared copy in `work_dir` up to the newest backup, or makes it.
@@ -80,7 +81,16 @@ impl Engine {
     /// # Errors
     /// [`EngineError`] when the store cannot be read.
     pub fn prune_plan(&self, options: PruneOptions) -> Result<PruneReport, EngineError> {
-        flow::prune::run(&self.0, options, true)
+        self.0.settled(flow::prune::run(&self.0, options, true))
+    }
+
+    /// Copies `backup` with all it builds on, or whatever is missing, to the stores `to`, or to those of `copy_to`
+    /// and `remote_host`.
+    ///
+    /// # Errors
+    /// [`EngineError`]; [`EngineError::NotCopied`] says which store did not get it.
+    pub fn copy(&self, backup: Option<BackupId>, to: &[String]) -> Result<CopyReport, EngineError> {
+        told::run(&self.0, Task::Copy, |context| flow::copies::run(context, backup, to))
     }
 
     /// Keeps `backup` and its set whatever retention says; `note` tells people why.
@@ -88,7 +98,7 @@ impl Engine {
     /// # Errors
     /// [`EngineError`], also when there is no such backup.
     pub fn pin(&self, backup: BackupId, note: Option<&str>) -> Result<PinReport, EngineError> {
-        flow::pin::set(&self.0, backup, note)
+        self.0.settled(flow::pin::set(&self.0, backup, note))
     }
 
     /// Leaves `backup` and its set to retention again.
@@ -96,7 +106,7 @@ impl Engine {
     /// # Errors
     /// [`EngineError`], also when there is neither such a backup nor a pin of it.
     pub fn unpin(&self, backup: BackupId) -> Result<PinReport, EngineError> {
-        flow::pin::clear(&self.0, backup)
+        self.0.settled(flow::pin::clear(&self.0, backup))
     }
 
     /// Removes every backup and all that belongs to them, if `i_am_absolutely_sure_wipeout` is set.
@@ -104,7 +114,7 @@ impl Engine {
     /// # Errors
     /// [`EngineError`]; a part may be gone by then.
     pub fn wipeout(&self) -> Result<WipeReport, EngineError> {
-        flow::wipeout::run(&self.0)
+        self.0.settled(flow::wipeout::run(&self.0))
     }
 
     /// What [`Engine::wipeout`] would remove.
@@ -112,7 +122,7 @@ impl Engine {
     /// # Errors
     /// [`EngineError`] when the store cannot be read.
     pub fn wipeout_plan(&self) -> Result<WipeReport, EngineError> {
-        flow::wipeout::look(&self.0)
+        self.0.settled(flow::wipeout::look(&self.0))
     }
 
     /// What is in the store.
@@ -120,7 +130,7 @@ impl Engine {
     /// # Errors
     /// [`EngineError`] when the store cannot be read.
     pub fn list(&self) -> Result<ListReport, EngineError> {
-        flow::list::run(&self.0)
+        self.0.settled(flow::list::run(&self.0))
     }
 
     /// How things stand.
@@ -128,7 +138,7 @@ impl Engine {
     /// # Errors
     /// [`EngineError`] when the store cannot be read.
     pub fn status(&self) -> Result<StatusReport, EngineError> {
-        flow::status::run(&self.0)
+        self.0.settled(flow::status::run(&self.0))
     }
 
     /// Single facts about the store and one of its backups, by name; without a backup about the newest that
@@ -137,7 +147,7 @@ impl Engine {
     /// # Errors
     /// [`EngineError`] when the store cannot be read or holds no such backup.
     pub fn meta(&self, backup: Option<BackupId>, items: &[String]) -> Result<MetaReport, EngineError> {
-        flow::meta::run(&self.0, backup, items)
+        self.0.settled(flow::meta::run(&self.0, backup, items))
     }
 
     /// Where the backup ends that the next incremental builds on, and so where that begins.
@@ -145,7 +155,7 @@ impl Engine {
     /// # Errors
     /// [`EngineError`]; [`EngineError::Base`] when there is no backup to build on.
     pub fn last_lsn(&self) -> Result<LastLsn, EngineError> {
-        flow::meta::last_lsn(&self.0)
+        self.0.settled(flow::meta::last_lsn(&self.0))
     }
 
     /// What is in an archive. No store is needed for this, nor for the others on archives.
@@ -157,7 +167,7 @@ impl Engine {
         archive: ArchiveInput,
         wanted: &ArchiveSelection,
     ) -> Result<ArchiveListing, EngineError> {
-        flow::archive::list(&self.0, archive, wanted)
+        self.0.settled(flow::archive::list(&self.0, archive, wanted))
     }
 
     /// Writes one file of an archive to `out` and gives its length in bytes. `member` is its path;
@@ -172,7 +182,7 @@ impl Engine {
         as_stored: bool,
         out: &mut dyn Write,
     ) -> Result<u64, EngineError> {
-        flow::archive::cat(&self.0, archive, member, as_stored, out)
+        self.0.settled(flow::archive::cat(&self.0, archive, member, as_stored, out))
     }
 
     /// Unpacks an archive, or some files of it, below `into`, which is made if it is not there. No file that
@@ -187,7 +197,7 @@ impl Engine {
         into: &Path,
         wanted: &ArchiveSelection,
     ) -> Result<ArchiveExtracted, EngineError> {
-        flow::archive::extract(&self.0, archive, into, wanted)
+        self.0.settled(flow::archive::extract(&self.0, archive, into, wanted))
     }
 
     /// Makes `to`, which must not exist, from an archive or a directory. The end of its name says the form.
@@ -201,6 +211,6 @@ impl Engine {
         to: &Path,
         encrypt_members: bool,
     ) -> Result<ArchiveConverted, EngineError> {
-        flow::archive::convert(&self.0, from, to, encrypt_members)
+        self.0.settled(flow::archive::convert(&self.0, from, to, encrypt_members))
     }
 }

@@ -6,7 +6,7 @@ use xb_binlog::client::ClientError;
 use xb_catalog::plan::{BaseError, RestoreError};
 use xb_catalog::remove::RemoveError;
 use xb_catalog::shelve::ShelveError;
-use xb_catalog::{ChainError, CommitError};
+use xb_catalog::{ChainError, CommitError, RepositoryError};
 use xb_core::{BackupId, ErrorClass, Lsn};
 use xb_formats::meta::MetaError;
 use xb_formats::meta::log::KnownFailure;
@@ -16,6 +16,7 @@ use xb_pipeline::fs::FsError;
 use xb_pipeline::keys::KeyError;
 use xb_pipeline::process::ProcessError;
 use xb_pipeline::receive::ReceiveError;
+use xb_pipeline::store::{AddressError, StoreError};
 
 use crate::flow::archive::ArchiveRefusal;
 use crate::lock::LockError;
@@ -66,6 +67,20 @@ pub enum EngineError {
     /// The backup could not be committed.
     #[error("the backup could not be committed: {0}")]
     Commit(#[from] CommitError),
+    /// A store elsewhere does not answer, or not as it should.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// An address of a store cannot be understood.
+    #[error(transparent)]
+    Address(#[from] AddressError),
+    /// What can be done in a directory of this machine only.
+    #[error("{what} works on a store that is a directory of this machine, and {store} is not")]
+    OnlyHere {
+        /// What was asked for.
+        what: &'static str,
+        /// The store.
+        store: String,
+    },
     /// A restore cannot begin.
     #[error(transparent)]
     Restore(#[from] RestoreError),
@@ -130,6 +145,16 @@ pub enum EngineError {
     NotApplied {
         /// The backup.
         backup: BackupId,
+        /// Why not.
+        source: Box<EngineError>,
+    },
+    /// A store did not get a copy; with `backup`, that is committed here.
+    #[error("{}no copy in {store}: {source}", .backup.map(|backup| format!("{backup} is taken and committed, but there is ")).unwrap_or_default())]
+    NotCopied {
+        /// The address of the store.
+        store: String,
+        /// The backup that was taken before.
+        backup: Option<BackupId>,
         /// Why not.
         source: Box<EngineError>,
     },
@@ -222,7 +247,36 @@ impl From<ChainError> for EngineError {
     }
 }
 
+impl From<RepositoryError> for EngineError {
+    fn from(error: RepositoryError) -> Self {
+        match error {
+            RepositoryError::Fs(error) => EngineError::Fs(error),
+            RepositoryError::Store(error) => EngineError::Store(error),
+        }
+    }
+}
+
 impl EngineError {
+    /// The error of a store elsewhere that is behind it.
+    #[must_use]
+    pub fn store_error(&self) -> Option<&StoreError> {
+        match self {
+            EngineError::Store(error)
+            | EngineError::Commit(CommitError::Store(error))
+            | EngineError::Remove(RemoveError::Store(error))
+            | EngineError::Backup { source: ReceiveError::Store(error), .. }
+            | EngineError::Extract { source: ExtractError::Store(error), .. } => Some(error),
+            EngineError::Archive { source, .. } => match &**source {
+                ExtractError::Store(error) => Some(error),
+                _ => None,
+            },
+            EngineError::NotApplied { source, .. } | EngineError::NotCopied { source, .. } => {
+                source.store_error()
+            }
+            _ => None,
+        }
+    }
+
     /// Whether trying again can help.
     #[must_use]
     pub fn class(&self) -> ErrorClass {
@@ -232,10 +286,13 @@ impl EngineError {
                 ErrorClass::Transient
             }
             EngineError::Backup { source, said } => said.known.map_or(source.class(), KnownFailure::class),
+            EngineError::Store(error)
+            | EngineError::Commit(CommitError::Store(error))
+            | EngineError::Remove(RemoveError::Store(error)) => error.class(),
             EngineError::Extract { source, .. } => source.class(),
             EngineError::Archive { source, .. } => source.class(),
             EngineError::Server(ServerError::Client(error)) => error.class(),
-            EngineError::NotApplied { source, .. } => source.class(),
+            EngineError::NotApplied { source, .. } | EngineError::NotCopied { source, .. } => source.class(),
             EngineError::BitmapPurge { source, .. } => source.class(),
             _ => ErrorClass::Permanent,
         }
@@ -257,6 +314,7 @@ impl EngineError {
     pub fn committed(&self) -> Option<BackupId> {
         match self {
             EngineError::NotApplied { backup, .. } | EngineError::BitmapPurge { backup, .. } => Some(*backup),
+            EngineError::NotCopied { backup, .. } => *backup,
             _ => None,
         }
     }
@@ -268,7 +326,9 @@ impl EngineError {
             EngineError::Cancelled(cancelled)
             | EngineError::Backup { source: ReceiveError::Cancelled(cancelled), .. }
             | EngineError::Extract { source: ExtractError::Cancelled(cancelled), .. } => Some(*cancelled),
-            EngineError::NotApplied { source, .. } => source.cancelled(),
+            EngineError::NotApplied { source, .. } | EngineError::NotCopied { source, .. } => {
+                source.cancelled()
+            }
             EngineError::Remove(RemoveError::Cancelled(cancelled))
             | EngineError::Shelve(ShelveError::Cancelled(cancelled)) => Some(*cancelled),
             EngineError::Archive { source, .. } => match &**source {

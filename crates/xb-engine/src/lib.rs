@@ -23,6 +23,7 @@
 //! takes [`Settings`](xb_core::Settings) and [`Surroundings`] and returns reports that serialise.
 
 mod context;
+mod copystate;
 mod encryption;
 mod engine;
 mod error;
@@ -40,18 +41,21 @@ mod recorder;
 mod report;
 mod runlogs;
 mod server;
+mod stores;
 mod surroundings;
 mod told;
 pub mod tool;
 
+pub use copystate::CopyState;
 pub use engine::Engine;
 pub use error::{EngineError, LastWords, WrongBackup};
 pub use flow::archive::{ArchiveInput, ArchiveRefusal, ArchiveSelection};
 pub use lock::{LockError, LockState, RunInfo};
 pub use report::{
-    ApplyReport, ArchiveConverted, ArchiveExtracted, ArchiveListing, BackupReport, Check, LastBackup,
-    LastFull, LastLsn, LeftBehind, Level, Limits, ListReport, MetaItem, MetaReport, NextStep, PinReport,
-    PruneOptions, PruneReport, RestoreReport, Running, StatusReport, StatusValues, WipeItem, WipeReport,
+    ApplyReport, ArchiveConverted, ArchiveExtracted, ArchiveListing, BackupReport, Check, CopyReport,
+    LastBackup, LastFull, LastLsn, LeftBehind, Level, Limits, ListReport, MetaItem, MetaReport, NextStep,
+    PinReport, PruneOptions, PruneReport, RestoreReport, Running, StatusReport, StatusValues, StoreCopied,
+    WipeItem, WipeReport,
 };
 pub use runlogs::log_name;
 pub use server::ServerError;

@@ -91,13 +91,13 @@ pub(crate) struct RunLock {
 }
 
 impl RunLock {
-    /// Takes the locks of work directory and store, in this order.
+    /// Takes the locks of work directory and store, in this order. A store elsewhere has none.
     ///
     /// # Errors
     /// [`LockError::Held`] at once when another run has one of them.
-    pub(crate) fn acquire(work_dir: &Path, store: &Path) -> Result<Self, LockError> {
+    pub(crate) fn acquire(work_dir: &Path, store: Option<&Path>) -> Result<Self, LockError> {
         let mut lock = RunLock { files: Vec::new() };
-        for (directory, name) in [work_dir, store].into_iter().zip(NAMES) {
+        for (directory, name) in [Some(work_dir), store].into_iter().flatten().zip(NAMES) {
             let path = directory.join(name);
             let file = take(&path)?;
             lock.files.push((path, file));
@@ -206,9 +206,9 @@ mod tests {
     #[test]
     fn a_second_run_is_told_who_holds_the_lock() {
         let (work, store) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        let mut lock = RunLock::acquire(work.path(), store.path()).unwrap();
+        let mut lock = RunLock::acquire(work.path(), Some(store.path())).unwrap();
         lock.announce(&run(BackupKind::Incremental)).unwrap();
-        let error = RunLock::acquire(work.path(), store.path()).unwrap_err();
+        let error = RunLock::acquire(work.path(), Some(store.path())).unwrap_err();
         assert!(error.to_string().ends_with("process 4711 taking incr 2026_11_22-14_28_13"), "{error}");
         assert_eq!(
             lock_state(work.path()).unwrap(),
@@ -216,7 +216,7 @@ mod tests {
         );
         drop(lock);
         assert_eq!(lock_state(work.path()).unwrap(), Some(LockState::Free));
-        RunLock::acquire(work.path(), store.path()).unwrap();
+        RunLock::acquire(work.path(), Some(store.path())).unwrap();
     }
 
     #[test]
@@ -228,7 +228,7 @@ mod tests {
             for _ in 0..8 {
                 scope.spawn(|| {
                     for _ in 0..50 {
-                        if let Ok(_lock) = RunLock::acquire(work.path(), store.path()) {
+                        if let Ok(_lock) = RunLock::acquire(work.path(), Some(store.path())) {
                             assert_eq!(inside.fetch_add(1, ordering), 0);
                             std::thread::yield_now();
                             inside.fetch_sub(1, ordering);
@@ -243,8 +243,8 @@ mod tests {
     #[test]
     fn one_store_has_one_run_also_from_two_work_directories() {
         let dirs = [(); 3].map(|()| tempfile::tempdir().unwrap());
-        let _lock = RunLock::acquire(dirs[0].path(), dirs[2].path()).unwrap();
-        let error = RunLock::acquire(dirs[1].path(), dirs[2].path()).unwrap_err();
+        let _lock = RunLock::acquire(dirs[0].path(), Some(dirs[2].path())).unwrap();
+        let error = RunLock::acquire(dirs[1].path(), Some(dirs[2].path())).unwrap_err();
         assert!(matches!(error, LockError::Held { holder: None, .. }), "{error}");
     }
 

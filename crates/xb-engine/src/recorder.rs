@@ -140,7 +140,7 @@ mod tests {
     use crate::surroundings::Surroundings;
 
     fn recorder() -> Recorder {
-        let context = Context { settings: Settings::default(), around: Surroundings::default() };
+        let context = Context::new(Settings::default(), Surroundings::default());
         Recorder::new(&context, Masker::new([Secret::new("hush")]))
     }
 

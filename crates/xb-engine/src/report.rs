@@ -1,5 +1,6 @@
 //! What flows answer. Everything here serialises; nothing is printed by the library.
 
+mod copies;
 mod keep;
 mod meta;
 mod status;
@@ -15,6 +16,7 @@ use xb_pipeline::archive::Member;
 
 use crate::lock::LockState;
 
+pub use copies::{CopyReport, StoreCopied};
 pub use keep::{ApplyReport, LeftBehind, PinReport, PruneOptions, PruneReport, WipeItem, WipeReport};
 pub use meta::{LastLsn, MetaItem, MetaReport};
 pub use status::{Check, LastBackup, LastFull, Level, Limits, Running, StatusReport, StatusValues};
@@ -29,6 +31,9 @@ pub struct BackupReport {
     /// The prepared copy it is part of now, with `apply_log`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prepared: Option<ApplyReport>,
+    /// The stores that got a copy.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub copies: Vec<StoreCopied>,
     /// What was removed afterwards, with `prune_after_backup`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pruned: Option<PruneReport>,

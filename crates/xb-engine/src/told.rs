@@ -12,7 +12,7 @@ use crate::error::EngineError;
 use crate::hook;
 use crate::notify::{self, Notice, Outcome};
 use crate::recorder::Recorder;
-use crate::report::{ApplyReport, BackupReport, PruneReport};
+use crate::report::{ApplyReport, BackupReport, CopyReport, PruneReport};
 use crate::server;
 
 /// A result that notices tell of.
@@ -40,6 +40,12 @@ impl Told for ApplyReport {
         notice.backup = self.members.last().copied();
         notice.set = self.members.first().copied();
         notice.directory = Some(self.directory.display().to_string());
+    }
+}
+
+impl Told for CopyReport {
+    fn tell(&self, notice: &mut Notice) {
+        notice.backup = self.copies.iter().flat_map(|copied| copied.backups.iter().copied()).max();
     }
 }
 
@@ -103,7 +109,7 @@ fn notice(context: &Context, task: Task, started: DateTime<FixedOffset>, recorde
         result: Outcome::Success,
         command: task.word().to_owned(),
         host: notify::host(),
-        store: context.settings.stor_dir.as_ref().map(|path| path.display().to_string()),
+        store: context.store_shown(),
         backup,
         kind,
         set: backup.filter(|_| kind == Some(BackupKind::Full)),

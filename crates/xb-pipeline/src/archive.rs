@@ -19,7 +19,7 @@ use crate::read::directory::directory_pieces;
 use crate::read::select::Tapped;
 use crate::read::{ReadOptions, Request, Source, open, read_pieces};
 use crate::sink::ObjectReceipt;
-use crate::sink::file::DigestFile;
+use crate::sink::file::ObjectWriter;
 
 /// A file of an archive.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -265,10 +265,10 @@ fn write(
     options: &ReadOptions<'_>,
 ) -> Result<ObjectReceipt, ExtractError> {
     let partial = beside(to, ".partial");
-    let mut file = DigestFile::create(&partial)?;
+    let mut file = ObjectWriter::file(&partial)?;
     let written = write_blocks(origin, from, &mut file, conversion, options)
         .map_err(|error| ExtractError::of(from, error))
-        .and_then(|()| Ok(file.finish(to.file_name().unwrap_or_default())?));
+        .and_then(|()| Ok(file.finish_as(to.file_name().unwrap_or_default())?));
     match written {
         // Hours of work stay under the other name if somebody took this one meanwhile.
         Ok(receipt) => Ok(rename_new(&partial, to).map(|()| receipt)?),
@@ -283,7 +283,7 @@ fn write(
 fn write_blocks(
     origin: Origin,
     from: &Path,
-    file: &mut DigestFile,
+    file: &mut ObjectWriter,
     conversion: &Conversion,
     options: &ReadOptions<'_>,
 ) -> Result<(), FlowError> {
@@ -317,6 +317,21 @@ fn write_blocks(
         return Err(FlowError::NoFiles);
     }
     Ok(())
+}
+
+/// The same as [`convert`] from a directory, into an object that is written elsewhere.
+///
+/// # Errors
+/// [`ExtractError`]; the object does not exist then.
+pub fn pack_directory(
+    from: &Path,
+    mut to: ObjectWriter,
+    conversion: &Conversion,
+    options: &ReadOptions<'_>,
+) -> Result<ObjectReceipt, ExtractError> {
+    write_blocks(Origin::Directory, from, &mut to, conversion, options)
+        .map_err(|error| ExtractError::of(from, error))?;
+    Ok(to.finish()?)
 }
 
 /// Opens an archive.

@@ -10,6 +10,7 @@ use crate::fs::{FsError, create_dir_private, create_private};
 use crate::monitor::Monitor;
 use crate::parallel::ordered;
 use crate::sink::Digest;
+use crate::store::StoreError;
 
 const BLOCK_BYTES: usize = 1024 * 1024;
 
@@ -57,6 +58,26 @@ pub fn can_clone(from: &Path, to: &Path) -> bool {
     rustix::fs::ioctl_ficlone(&output, &input).is_ok()
 }
 
+/// Where files are copied from.
+#[derive(Clone, Copy)]
+pub enum CopySource<'a> {
+    /// From below a directory.
+    Directory(&'a Path),
+    /// From elsewhere: what opens a file, given its path, and the name of the whole in messages.
+    Elsewhere(&'a Open<'a>, &'a Path),
+}
+
+/// Opens a file for reading.
+pub type Open<'a> = dyn Fn(&Path) -> Result<Box<dyn Read + Send>, ExtractError> + Sync + 'a;
+
+impl CopySource<'_> {
+    fn shown(&self, path: &Path) -> PathBuf {
+        match self {
+            CopySource::Directory(root) | CopySource::Elsewhere(_, root) => root.join(path),
+        }
+    }
+}
+
 /// Copies `items` from below `from` to below `to`, which exists and is empty, on `threads` threads.
 ///
 /// What has no digest to be held against is cloned where the file system can.
@@ -65,7 +86,7 @@ pub fn can_clone(from: &Path, to: &Path) -> bool {
 /// [`ExtractError::Digest`] when a file is not what it was; [`ExtractError::Fs`], [`ExtractError::Cancelled`].
 pub fn copy_tree(
     items: &[CopyItem],
-    from: &Path,
+    from: CopySource<'_>,
     to: &Path,
     threads: usize,
     monitor: &dyn Monitor,
@@ -81,22 +102,28 @@ pub fn copy_tree(
 
 fn copy_one(
     item: &CopyItem,
-    from: &Path,
+    from: CopySource<'_>,
     to: &Path,
     block: &mut [u8],
     monitor: &dyn Monitor,
     cancel: &CancelToken,
 ) -> Result<(), ExtractError> {
-    let (source, target) = (from.join(&item.path), to.join(&item.path));
+    let (source, target) = (from.shown(&item.path), to.join(&item.path));
     if let Some(parent) = target.parent() {
         create_dir_private(parent)?;
     }
-    let mut input = File::open(&source).map_err(FsError::on("open", &source))?;
     let mut output = create_private(&target)?;
-    if item.expected.is_none() && rustix::fs::ioctl_ficlone(&output, &input).is_ok() {
-        monitor.advance(output.metadata().map_or(0, |meta| meta.len()));
-        return Ok(());
-    }
+    let mut input: Box<dyn Read + Send> = match from {
+        CopySource::Directory(_) => {
+            let input = File::open(&source).map_err(FsError::on("open", &source))?;
+            if item.expected.is_none() && rustix::fs::ioctl_ficlone(&output, &input).is_ok() {
+                monitor.advance(output.metadata().map_or(0, |meta| meta.len()));
+                return Ok(());
+            }
+            Box::new(input)
+        }
+        CopySource::Elsewhere(open, _) => open(&item.path)?,
+    };
     let mut hasher = blake3::Hasher::new();
     loop {
         cancel.check()?;
@@ -104,7 +131,7 @@ fn copy_one(
             Ok(0) => break,
             Ok(got) => got,
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(FsError::on("read", &source)(error).into()),
+            Err(error) => return Err(cannot_read(error, &source)),
         };
         hasher.update(&block[..got]);
         output.write_all(&block[..got]).map_err(FsError::on("write", &target))?;
@@ -114,6 +141,13 @@ fn copy_one(
     match item.expected.filter(|expected| *expected != found) {
         Some(expected) => Err(ExtractError::Digest { path: source, expected, found }),
         None => Ok(()),
+    }
+}
+
+fn cannot_read(error: std::io::Error, source: &Path) -> ExtractError {
+    match error.downcast::<StoreError>() {
+        Ok(error) => error.into(),
+        Err(error) => FsError::on("read", source)(error).into(),
     }
 }
 
@@ -135,7 +169,9 @@ mod tests {
             path,
         };
         let items: Vec<_> = list_tree(from.path()).unwrap().into_iter().map(item).collect();
-        let copy = |to: &Path| copy_tree(&items, from.path(), to, 2, &Silent, &CancelToken::new());
+        let copy = |to: &Path| {
+            copy_tree(&items, CopySource::Directory(from.path()), to, 2, &Silent, &CancelToken::new())
+        };
         copy(to.path()).unwrap();
         assert_eq!(fs::read(to.path().join("shop/t.ibd")).unwrap(), b"data");
         fs::write(from.path().join("shop/t.ibd"), "dat4").unwrap();

@@ -16,7 +16,9 @@ use crate::fs::FsError;
 use crate::keys::KeyFault;
 use crate::read::{ReadOptions, Request, read_pieces};
 use crate::sink::Digest;
+use crate::sink::file::ObjectError;
 use crate::sink::tree::TreeSink;
+use crate::store::StoreError;
 
 /// What came out of an archive.
 #[derive(Debug)]
@@ -40,6 +42,9 @@ pub enum ExtractError {
     /// A file could not be written.
     #[error(transparent)]
     Fs(#[from] FsError),
+    /// The store it is read from or written to does not do it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// A key is missing or wrong.
     #[error("{}: {fault}", path.display())]
     Key {
@@ -68,12 +73,22 @@ pub enum ExtractError {
     },
 }
 
+impl From<ObjectError> for ExtractError {
+    fn from(error: ObjectError) -> Self {
+        match error {
+            ObjectError::Fs(error) => ExtractError::Fs(error),
+            ObjectError::Store(error) => ExtractError::Store(error),
+        }
+    }
+}
+
 impl ExtractError {
     /// Whether trying again can help.
     #[must_use]
     pub fn class(&self) -> ErrorClass {
         match self {
             ExtractError::Cancelled(_) => ErrorClass::Cancelled,
+            ExtractError::Store(error) => error.class(),
             _ => ErrorClass::Permanent,
         }
     }
@@ -84,6 +99,7 @@ impl ExtractError {
         match error {
             FlowError::Cancelled(cancelled) => ExtractError::Cancelled(cancelled),
             FlowError::Fs(error) => ExtractError::Fs(error),
+            FlowError::Store(error) => ExtractError::Store(error),
             error => match error.key_fault().cloned() {
                 Some(fault) => ExtractError::Key { path, fault },
                 None => ExtractError::Archive { path, source: error },

@@ -15,6 +15,8 @@ use crate::check::CheckError;
 use crate::fs::FsError;
 use crate::keys::KeyFault;
 use crate::parallel::Flow;
+use crate::sink::file::ObjectError;
+use crate::store::StoreError;
 
 /// Bytes in a block, as far as there are so many: what is read, compressed or written in one go.
 pub(crate) const BLOCK_BYTES: usize = 1024 * 1024;
@@ -114,6 +116,18 @@ pub enum FlowError {
     /// A file could not be written.
     #[error(transparent)]
     Fs(#[from] FsError),
+    /// The store an archive is read from or written to does not do it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<ObjectError> for FlowError {
+    fn from(error: ObjectError) -> Self {
+        match error {
+            ObjectError::Fs(error) => FlowError::Fs(error),
+            ObjectError::Store(error) => error.into(),
+        }
+    }
 }
 
 impl From<XbstreamError> for FlowError {
@@ -137,7 +151,11 @@ impl From<FlowError> for io::Error {
 
 impl From<io::Error> for FlowError {
     fn from(error: io::Error) -> Self {
-        error.downcast::<FlowError>().unwrap_or_else(FlowError::Read)
+        let error = match error.downcast::<FlowError>() {
+            Ok(error) => return error,
+            Err(error) => error,
+        };
+        error.downcast::<StoreError>().map_or_else(FlowError::Read, FlowError::from)
     }
 }
 
@@ -149,6 +167,7 @@ impl FlowError {
             FlowError::Cancelled(_) => ErrorClass::Cancelled,
             FlowError::Read(_) => ErrorClass::Transient,
             FlowError::Member { source, .. } => source.class(),
+            FlowError::Store(error) => error.class(),
             _ => ErrorClass::Permanent,
         }
     }
@@ -166,7 +185,9 @@ impl FlowError {
     /// Says which file it is about, unless it does so already or is about none.
     pub(crate) fn in_member(self, path: &StreamPath) -> Self {
         match self {
-            FlowError::Cancelled(_) | FlowError::Member { .. } | FlowError::Fs(_) => self,
+            FlowError::Cancelled(_) | FlowError::Member { .. } | FlowError::Fs(_) | FlowError::Store(_) => {
+                self
+            }
             source => FlowError::Member { path: path.to_string(), source: Box::new(source) },
         }
     }

@@ -33,5 +33,5 @@ pub use flow::FlowError;
 pub use pack::compress::Compression;
 pub use pack::{Encryption, Packing};
 pub use read::ReadOptions;
-pub use sink::file::{copy_object, digest_file, write_object};
+pub use sink::file::{ObjectError, ObjectWriter, copy_object, digest_file, write_object};
 pub use sink::{Digest, ObjectReceipt};

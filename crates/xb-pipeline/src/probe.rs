@@ -1,5 +1,6 @@
 //! A look at the beginning of an archive: whether its layers open with the keys at hand.
 
+use std::io::Read;
 use std::path::Path;
 
 use xb_formats::archive::Layer;
@@ -15,7 +16,18 @@ use crate::read::{ReadOptions, Request, Source, open};
 /// # Errors
 /// [`ExtractError`].
 pub fn probe(archive: &Path, options: &ReadOptions<'_>) -> Result<Vec<Layer>, ExtractError> {
-    let input = open_file(archive)?;
+    probe_from(open_file(archive)?, archive, options)
+}
+
+/// The same of an input that is not a file; `archive` is its name in messages.
+///
+/// # Errors
+/// As [`probe`].
+pub fn probe_from(
+    input: impl Read + Send,
+    archive: &Path,
+    options: &ReadOptions<'_>,
+) -> Result<Vec<Layer>, ExtractError> {
     let options = ReadOptions { monitor: &Silent, ..*options };
     let (source, _) = Source::new(input, false, options.monitor, options.cancel);
     let layers = std::thread::scope(|scope| {

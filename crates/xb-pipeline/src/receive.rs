@@ -4,7 +4,7 @@
 //! the stream by its structure, the files by their sync.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitStatus;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -26,33 +26,35 @@ use crate::pack::{Packing, pack};
 use crate::process::{Child, Outlet, ProcessError, describe};
 use crate::read::read_full;
 use crate::sink::ObjectReceipt;
-use crate::sink::file::DigestFile;
+use crate::sink::file::ObjectWriter;
 use crate::sink::tree::TreeSink;
+use crate::store::StoreError;
 
-/// Where a backup goes, below the directory of the backup.
+/// The form of a backup that is stored as it streams in.
 #[derive(Clone, Debug)]
-#[expect(clippy::large_enum_variant, reason = "there is one of them in a run, and it holds an expanded key")]
-pub enum Target {
-    /// Files, as the server has them.
-    Tree,
-    /// One file.
-    Archive {
-        /// Whether each file in it is compressed with qpress, as the engines can do it themselves.
-        qpress_members: bool,
-        /// What is put around the stream.
-        packing: Packing,
-    },
+pub struct StreamForm {
+    /// Whether each file in it is compressed with qpress, as the engines can do it themselves.
+    pub qpress_members: bool,
+    /// What is put around the stream.
+    pub packing: Packing,
 }
 
-impl Target {
+impl StreamForm {
     /// The form of what is stored, and so its name.
     #[must_use]
     pub fn archive(&self) -> Archive {
-        let Target::Archive { qpress_members, packing } = self else { return Archive::Directory };
-        let (compression, encryption) = packing.layers();
-        let members = if *qpress_members { MemberLayers::QPRESS } else { MemberLayers::default() };
+        let (compression, encryption) = self.packing.layers();
+        let members = if self.qpress_members { MemberLayers::QPRESS } else { MemberLayers::default() };
         Archive::File(Layers { container: Container::Xbstream, members, compression, encryption })
     }
+}
+
+/// Where a backup goes.
+pub enum Destination<'a> {
+    /// Files, as the server has them, below a directory that exists and is empty.
+    Tree(&'a Path),
+    /// One object of this form.
+    Archive(&'a StreamForm, ObjectWriter),
 }
 
 /// Set by whoever reads the engine's messages once its success line was there.
@@ -110,6 +112,9 @@ pub enum ReceiveError {
     /// A file could not be written.
     #[error(transparent)]
     Fs(#[from] FsError),
+    /// The store did not take it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// The child could not be watched.
     #[error(transparent)]
     Process(#[from] ProcessError),
@@ -122,6 +127,7 @@ impl From<FlowError> for ReceiveError {
             FlowError::Check(error) => ReceiveError::Check(error),
             FlowError::Read(error) => ReceiveError::Read(error),
             FlowError::Fs(error) => ReceiveError::Fs(error),
+            FlowError::Store(error) => ReceiveError::Store(error),
             other => ReceiveError::Pack(other),
         }
     }
@@ -134,22 +140,22 @@ impl ReceiveError {
         match self {
             ReceiveError::Cancelled(_) => ErrorClass::Cancelled,
             ReceiveError::Read(_) | ReceiveError::Check(_) => ErrorClass::Transient,
+            ReceiveError::Store(error) => error.class(),
             _ => ErrorClass::Permanent,
         }
     }
 }
 
-/// Takes in what `child` writes, below `directory`, which exists and is empty.
+/// Takes in what `child` writes.
 ///
 /// `required` are the metadata files without which the stream is no backup of this engine.
 ///
 /// # Errors
-/// [`ReceiveError`]; the child's whole process group has ended by then, files may be left in `directory`.
+/// [`ReceiveError`]; the child's whole process group has ended by then, files may be left where it was going.
 pub fn receive(
     mut child: Child,
     success: &SuccessFlag,
-    directory: &Path,
-    target: &Target,
+    destination: Destination<'_>,
     required: &[MetaKind],
     monitor: &dyn Monitor,
     cancel: &CancelToken,
@@ -164,12 +170,9 @@ pub fn receive(
     };
     let mut check = StreamCheck::new();
     let checked = Checked { stdout, check: &mut check, monitor };
-    let taken = match target {
-        Target::Tree => take_tree(checked, directory),
-        Target::Archive { qpress_members, packing } => {
-            let name = target.archive().file_name().unwrap_or_default();
-            take_archive(checked, &directory.join(name), *qpress_members, packing)
-        }
+    let taken = match destination {
+        Destination::Tree(directory) => take_tree(checked, directory),
+        Destination::Archive(form, out) => take_archive(checked, form, out),
     };
     let taken = taken.map_err(ReceiveError::from);
     if taken.is_err() {
@@ -253,15 +256,13 @@ fn take_tree(mut checked: Checked<'_>, directory: &Path) -> Result<Vec<ObjectRec
 
 fn take_archive(
     checked: Checked<'_>,
-    path: &Path,
-    qpress_members: bool,
-    packing: &Packing,
+    form: &StreamForm,
+    mut out: ObjectWriter,
 ) -> Result<Vec<ObjectReceipt>, FlowError> {
-    let mut file = DigestFile::create(path)?;
-    let monitor = checked.monitor;
+    let (packing, monitor) = (&form.packing, checked.monitor);
     std::thread::scope(|scope| {
         let threads = packing.threads;
-        let blocks: Box<dyn Blocks> = if qpress_members {
+        let blocks: Box<dyn Blocks> = if form.qpress_members {
             let members = pack_members(scope, checked, None, threads);
             container(scope, members, Container::Xbstream, threads, monitor)
         } else {
@@ -269,10 +270,9 @@ fn take_archive(
         };
         let mut packed = pack(scope, blocks, packing)?;
         while let Some(block) = packed.next_block()? {
-            file.write(&block)?;
+            out.write(&block)?;
         }
         Ok::<_, FlowError>(())
     })?;
-    let name = PathBuf::from(path.file_name().unwrap_or_default());
-    Ok(vec![file.finish(name)?])
+    Ok(vec![out.finish()?])
 }

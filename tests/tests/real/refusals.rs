@@ -33,6 +33,7 @@ impl Chain {
                 directory: home.store().join(place),
                 manifest: report.manifest.clone(),
                 prepared: None,
+                copies: Vec::new(),
                 pruned: None,
             }
         };

@@ -153,6 +153,16 @@ retention_sets stay, of older ones the last of a week, month or year; the last s
 restored never goes. A set that cannot be restored stays for you to look at, until --broken. What dead runs left goes too, and logs of runs older than every backup. full and
 incr do the same at their end, unless prune_after_backup = 0.";
 
+const COPY_EXAMPLES: &str = "\
+Examples:
+  pyxbackup copy
+  pyxbackup copy 2026_11_22-14_28_07 --to s3://bucket/db1
+  pyxbackup copy --to /mnt/nas/db1
+
+The first brings every store of copy_to up to this one, as full and incr do at their end. A backup
+counts in the other store when all of it is there and its digests fit; what is there already is not
+sent again. Exit code 2 means that a store did not get its copy.";
+
 const PIN_EXAMPLES: &str = "\
 Examples:
   pyxbackup pin 2026_11_22-14_28_07 --note 'before the migration'
@@ -191,6 +201,7 @@ pub(super) fn about(task: Task) -> &'static str {
         Task::ArchiveConvert => "Make an archive of another form, or from a directory",
         Task::ApplyLast => "Bring the prepared copy up to the newest backup, or make it",
         Task::Prune => "Remove what retention no longer keeps",
+        Task::Copy => "Copy backups to another store",
         Task::Pin => "Keep a set whatever retention says",
         Task::Unpin => "Leave a set to retention again",
         Task::BinlogStream => "Copy binary logs continuously",
@@ -234,6 +245,7 @@ stands on lines of its own that begin with `# Broken:`, `# Incomplete:` or `# Ru
         Task::Status => STATUS_EXAMPLES,
         Task::ApplyLast => APPLY_LAST_EXAMPLES,
         Task::Prune => PRUNE_EXAMPLES,
+        Task::Copy => COPY_EXAMPLES,
         Task::Pin | Task::Unpin => PIN_EXAMPLES,
         Task::Wipeout => WIPEOUT_EXAMPLES,
         Task::Meta => META_EXAMPLES,
@@ -282,7 +294,7 @@ pub(super) fn formats(task: Task) -> &'static [&'static str] {
         Task::ArchiveList => &["table", "lines", "json"],
         Task::Meta | Task::LastLsn => &["lines", "json"],
         Task::Prune => &["text", "table", "json"],
-        Task::Wipeout => &["text", "json"],
+        Task::Wipeout | Task::Copy => &["text", "json"],
         _ => &[],
     }
 }

@@ -1,4 +1,4 @@
-//! The commands on what is kept as typed: `prune`, `pin`, `unpin` and `wipeout`.
+//! The commands on what is kept as typed: `prune`, `copy`, `pin`, `unpin` and `wipeout`.
 
 use clap::{Arg, ArgAction, ArgMatches};
 use xb_core::BackupId;
@@ -10,6 +10,7 @@ const DRY_RUN: &str = "keep_dry_run";
 const BROKEN: &str = "keep_broken";
 const BACKUP: &str = "keep_backup";
 const NOTE: &str = "keep_note";
+const TO: &str = "keep_to";
 
 /// A command on what is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +19,7 @@ pub(crate) enum KeepCommand {
     Pin { backup: BackupId, note: Option<String> },
     Unpin { backup: BackupId },
     Wipeout { format: KeepFormat },
+    Copy { backup: Option<BackupId>, to: Vec<String>, format: KeepFormat },
 }
 
 impl KeepCommand {
@@ -27,6 +29,7 @@ impl KeepCommand {
             KeepCommand::Pin { .. } => Task::Pin,
             KeepCommand::Unpin { .. } => Task::Unpin,
             KeepCommand::Wipeout { .. } => Task::Wipeout,
+            KeepCommand::Copy { .. } => Task::Copy,
         }
     }
 }
@@ -66,6 +69,16 @@ pub(super) fn args(task: Task) -> Vec<Arg> {
                 .help_heading(Group::Retention.title()),
         ],
         Task::Unpin => vec![backup("the backup to leave to retention again")],
+        Task::Copy => vec![
+            backup("the backup to copy, with all it builds on; without it, whatever is missing")
+                .required(false),
+            Arg::new(TO)
+                .long("to")
+                .value_name("STORE")
+                .action(ArgAction::Append)
+                .help("the store that gets it, instead of those of copy_to; may be given more than once")
+                .help_heading(Group::Remote.title()),
+        ],
         _ => Vec::new(),
     }
 }
@@ -94,6 +107,11 @@ pub(super) fn command(task: Task, matches: &ArgMatches) -> Option<KeepCommand> {
         }
         Task::Unpin => Some(KeepCommand::Unpin { backup: backup()? }),
         Task::Wipeout => Some(KeepCommand::Wipeout { format: format() }),
+        Task::Copy => Some(KeepCommand::Copy {
+            backup: backup(),
+            to: matches.get_many::<String>(TO).into_iter().flatten().cloned().collect(),
+            format: format(),
+        }),
         _ => None,
     }
 }

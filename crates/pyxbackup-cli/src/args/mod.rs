@@ -61,6 +61,7 @@ impl Typed {
                 | Command::Keep(
                     KeepCommand::Prune { format: KeepFormat::Json, .. }
                         | KeepCommand::Wipeout { format: KeepFormat::Json }
+                        | KeepCommand::Copy { format: KeepFormat::Json, .. }
                 )
         );
         self.json || by_format
@@ -241,7 +242,7 @@ fn command(task: Task, matches: &ArgMatches) -> Command {
         Task::ArchiveList | Task::ArchiveCat | Task::ArchiveExtract | Task::ArchiveConvert => {
             Command::Archive(archive::command(task, matches))
         }
-        Task::Prune | Task::Pin | Task::Unpin | Task::Wipeout => {
+        Task::Prune | Task::Copy | Task::Pin | Task::Unpin | Task::Wipeout => {
             keep::command(task, matches).map_or(Command::Absent(task), Command::Keep)
         }
         Task::BinlogStream => Command::Absent(task),

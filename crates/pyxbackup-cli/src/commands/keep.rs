@@ -1,4 +1,4 @@
-//! `prune`, `pin`, `unpin` and `wipeout`: what is kept, and what goes.
+//! `prune`, `copy`, `pin`, `unpin` and `wipeout`: what is kept, and what goes.
 
 use std::io::Write;
 
@@ -24,6 +24,15 @@ pub(super) fn run(
             return prune(call, dry_run, PruneOptions { broken }, format, out);
         }
         KeepCommand::Wipeout { format } => return wipeout(call, format, out, err),
+        KeepCommand::Copy { backup, to, format } => {
+            let report = wire::recorded(call, Task::Copy, |engine| {
+                engine.copy(backup, &to).map_err(|error| super::restore_set::with_names(engine, error))
+            })?;
+            if format == KeepFormat::Json || call.json {
+                return print(out, &render::json(&report)?);
+            }
+            render::keep::copied(&report)
+        }
         KeepCommand::Pin { backup, note } => {
             let report = wire::heard(call, Aloud::Warnings, |engine| {
                 engine

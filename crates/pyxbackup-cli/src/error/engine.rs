@@ -1,6 +1,7 @@
 //! Errors of the engine room: the exit code, the words and the remedy of each.
 
 mod archive;
+mod store;
 
 use std::io;
 use std::path::PathBuf;
@@ -39,14 +40,20 @@ impl Failure {
             EngineError::Cancelled(cancelled) => stopped(*cancelled),
             EngineError::Lock(LockError::Held { .. }) | EngineError::RestoreRunning { .. } => Exit::Locked,
             EngineError::Base(BaseError::NoFull) => Exit::NoFull,
+            EngineError::Commit(CommitError::Store(_)) => Exit::RemotePush,
+            EngineError::Store(_) | EngineError::Remove(RemoveError::Store(_)) => Exit::RemoteCommand,
             EngineError::Backup { source, .. } => of_receiving(source),
             EngineError::Extract { source, .. } => of_extracting(source),
             EngineError::Key(_) => Exit::Decrypt,
             EngineError::Archive { source, .. } => archive::exit(source),
             EngineError::Refused(refusal) => archive::refusal_exit(refusal),
-            EngineError::NotApplied { .. } | EngineError::Remove(_) | EngineError::Shelve(_) if self.error.cancelled().is_some() => {
+            EngineError::NotApplied { .. }
+            | EngineError::NotCopied { .. }
+            | EngineError::Remove(_)
+            | EngineError::Shelve(_) if self.error.cancelled().is_some() => {
                 self.error.cancelled().map_or(Exit::Unexpected, stopped)
             }
+            EngineError::NotCopied { .. } => Exit::RemotePush,
             EngineError::NotApplied { .. } | EngineError::Prepare { .. } => Exit::ApplyLog,
             EngineError::BitmapPurge { .. } => Exit::BitmapPurge,
             EngineError::Base(
@@ -63,6 +70,8 @@ impl Failure {
             | EngineError::Process(_) => Exit::Engine,
             EngineError::Lock(LockError::Fs(_))
             | EngineError::NotSet { .. }
+            | EngineError::Address(_)
+            | EngineError::OnlyHere { .. }
             | EngineError::Hook { .. }
             | EngineError::NoBitmaps { .. }
             | EngineError::Commit(_)
@@ -90,7 +99,9 @@ impl Failure {
             EngineError::Prepare { .. } | EngineError::NotApplied { .. } => "prepare",
             EngineError::Server(_) => "server",
             EngineError::Probe(_) | EngineError::Mismatch(_) | EngineError::Process(_) => "engine",
-            EngineError::NotSet { .. } => "settings",
+            EngineError::Store(_) => "store",
+            EngineError::NotCopied { .. } => "copy",
+            EngineError::NotSet { .. } | EngineError::Address(_) | EngineError::OnlyHere { .. } => "settings",
             EngineError::Hook { .. } => "hook",
             EngineError::NoBitmaps { .. } | EngineError::BitmapPurge { .. } => "bitmaps",
             EngineError::Commit(_) => "commit",
@@ -122,7 +133,7 @@ impl Failure {
 
     fn last_words(&self) -> Option<&LastWords> {
         let innermost = match &self.error {
-            EngineError::NotApplied { source, .. } => source,
+            EngineError::NotApplied { source, .. } | EngineError::NotCopied { source, .. } => source,
             error => error,
         };
         match innermost {
@@ -160,6 +171,7 @@ fn of_receiving(error: &ReceiveError) -> Exit {
     match error {
         ReceiveError::Cancelled(cancelled) => stopped(*cancelled),
         ReceiveError::Pack(_) => Exit::Compress,
+        ReceiveError::Store(_) => Exit::RemotePush,
         ReceiveError::Engine { .. }
         | ReceiveError::NoSuccessLine
         | ReceiveError::Check(_)
@@ -174,6 +186,7 @@ fn of_extracting(error: &ExtractError) -> Exit {
         ExtractError::Cancelled(cancelled) => stopped(*cancelled),
         ExtractError::Archive { .. } | ExtractError::Digest { .. } => Exit::Extract,
         ExtractError::Key { .. } => Exit::Decrypt,
+        ExtractError::Store(_) => Exit::RemoteCommand,
         ExtractError::Fs(_) => Exit::Fatal,
     }
 }
@@ -192,6 +205,12 @@ fn remedies(error: &EngineError) -> Vec<String> {
             let again = "the backup itself is good; `pyxbackup apply-last` brings the prepared copy up to it";
             let why = if source.cancelled().is_none() { remedies(source) } else { Vec::new() };
             why.into_iter().chain([again.to_owned()]).collect()
+        }
+        EngineError::NotCopied { source, backup, .. } => {
+            let again = "the backup itself is good; the next run copies it, or `pyxbackup copy` does it now";
+            let again = backup.map(|_| again.to_owned());
+            let why = if source.cancelled().is_none() { remedies(source) } else { Vec::new() };
+            why.into_iter().chain(again).collect()
         }
         error => remedy(error).into_iter().collect(),
     }
@@ -223,6 +242,13 @@ fn remedy(error: &EngineError) -> Option<String> {
         EngineError::Base(error) => of_base(error),
         EngineError::Backup { source, .. } => return of_backup(source),
         EngineError::NotAsAsked { problem } => of_wrong_backup(problem),
+        EngineError::Commit(CommitError::Store(error))
+        | EngineError::Store(error)
+        | EngineError::Remove(RemoveError::Store(error)) => return store::remedy(error),
+        EngineError::Address(_) => "correct it in the configuration file, or on the command line",
+        EngineError::OnlyHere { .. } => {
+            "use the tools of that store; `pyxbackup list` shows what is in it, `pyxbackup prune` removes by retention"
+        }
         EngineError::Commit(CommitError::Fs(error)) => return Some(of_file(error)),
         EngineError::Commit(CommitError::Manifest(_)) => "use paths in UTF-8 for stor_dir and data directory",
         EngineError::Restore(error) => of_restore(error),
@@ -232,7 +258,10 @@ fn remedy(error: &EngineError) -> Option<String> {
         EngineError::Extract { source, .. } => return of_unpacking(source),
         EngineError::Key(error) => return Some(of_key(error)),
         // Of these there can be more to say than one thing.
-        EngineError::Archive { .. } | EngineError::Refused(_) | EngineError::NotApplied { .. } => {
+        EngineError::Archive { .. }
+        | EngineError::Refused(_)
+        | EngineError::NotCopied { .. }
+        | EngineError::NotApplied { .. } => {
             return None;
         }
         EngineError::NotOurs { .. } => {
@@ -333,6 +362,7 @@ fn of_base(error: &BaseError) -> &'static str {
 fn of_backup(error: &ReceiveError) -> Option<String> {
     match error {
         ReceiveError::Fs(error) => Some(of_file(error)),
+        ReceiveError::Store(error) => store::remedy(error),
         ReceiveError::Process(error) => Some(of_process(error).to_owned()),
         ReceiveError::Pack(_) => Some("check compress_with, compress_level and encrypt".to_owned()),
         // What the engine said, and what that is known to mean, stands there already.
@@ -371,6 +401,7 @@ fn of_restore(error: &RestoreError) -> &'static str {
 fn of_unpacking(error: &ExtractError) -> Option<String> {
     match error {
         ExtractError::Fs(error) => Some(of_file(error)),
+        ExtractError::Store(error) => store::remedy(error),
         ExtractError::Cancelled(_) => None,
         ExtractError::Key { fault, .. } => Some(of_key_fault(fault).to_owned()),
         ExtractError::Archive { .. } | ExtractError::Digest { .. } => Some(

@@ -2,7 +2,8 @@
 
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table};
 use xb_catalog::plan::{Action, PlannedSet};
-use xb_engine::{PinReport, PruneReport, WipeReport};
+use xb_core::BackupId;
+use xb_engine::{CopyReport, PinReport, PruneReport, StoreCopied, WipeReport};
 
 use super::table::STYLE;
 use super::units;
@@ -53,7 +54,16 @@ fn rows(report: &PruneReport) -> Vec<Row> {
         let why = "older than every backup that stays".to_owned();
         ["remove".to_owned(), what, "-".into(), "-".into(), String::new(), why]
     });
-    sets.chain(left).chain(logs).collect()
+    sets.chain(left).chain(logs).chain(in_copies(report)).collect()
+}
+
+/// What was removed from the stores with copies.
+fn in_copies(report: &PruneReport) -> Vec<Row> {
+    let row = |copied: &StoreCopied, set: &BackupId| {
+        let why = "its own retention does not keep it".to_owned();
+        ["remove".to_owned(), set.to_string(), copied.store.clone(), "-".into(), String::new(), why]
+    };
+    report.copies.iter().flat_map(|copied| copied.removed.iter().map(move |set| row(copied, set))).collect()
 }
 
 fn of_set(set: &PlannedSet) -> Row {
@@ -79,6 +89,9 @@ fn sum(report: &PruneReport) -> String {
     match (is_idle, report.done) {
         (true, _) => "nothing to do\n".to_owned(),
         (false, true) if report.postponed => "put off until no restore reads from the store\n".to_owned(),
+        (false, true) if !report.deferred.is_empty() => {
+            format!("freed {bytes}; what the store keeps for now is tried again by the next prune\n")
+        }
         (false, true) => format!("freed {bytes}\n"),
         (false, false) => format!("would free {bytes}; nothing was changed\n"),
     }
@@ -119,6 +132,29 @@ pub(crate) fn wipeout(report: &WipeReport) -> String {
     if !removes.is_empty() && !report.done {
         let bytes = units::bytes(report.frees_bytes);
         text.push_str(&format!("{bytes} in all\n"));
+    }
+    text
+}
+
+/// What each store got, and what it gave up.
+pub(crate) fn copied(report: &CopyReport) -> String {
+    report.copies.iter().map(of_store).collect()
+}
+
+/// What a store with copies got.
+pub(crate) fn of_store(copied: &StoreCopied) -> String {
+    let mut text = match copied.backups.as_slice() {
+        [] => format!("{} has every backup\n", copied.store),
+        backups => {
+            let names: Vec<String> = backups.iter().map(ToString::to_string).collect();
+            format!("copied {} to {}, {}\n", names.join(", "), copied.store, units::bytes(copied.bytes))
+        }
+    };
+    for set in &copied.removed {
+        text.push_str(&format!("removed set {set} from {}\n", copied.store));
+    }
+    for deferred in &copied.deferred {
+        text.push_str(&format!("{}: {deferred}\n", copied.store));
     }
     text
 }

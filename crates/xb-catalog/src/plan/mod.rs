@@ -2,10 +2,12 @@
 //! nothing changes it afterwards.
 
 mod base;
+mod copies;
 mod restore;
 mod retention;
 
 pub use base::{BaseError, BasePlan, plan_base};
+pub use copies::{CopyStep, plan_copies, plan_copy_of};
 pub use restore::{RestoreError, RestorePlan, plan_restore};
 pub use retention::{
     Action, KeepReason, PlannedMember, PlannedSet, RemoveReason, RetentionPlan, RetentionPolicy,

@@ -124,6 +124,14 @@ impl RetentionPlan {
         self.sets.iter().all(|set| set.action == Action::Stay)
     }
 
+    /// Leaves every set where it stands: for stores where moving would mean to write everything anew. A set that
+    /// belongs on a shelf is kept for the same reasons all the same, as one is that was never moved.
+    pub fn stay_in_place(&mut self) {
+        for set in self.sets.iter_mut().filter(|set| matches!(set.action, Action::Move { .. })) {
+            set.action = Action::Stay;
+        }
+    }
+
     /// Bytes that carrying it out frees, at least.
     #[must_use]
     pub fn frees_bytes(&self) -> u64 {

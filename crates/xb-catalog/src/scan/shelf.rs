@@ -5,9 +5,9 @@ use std::path::Path;
 use xb_core::BackupId;
 use xb_pipeline::fs::FsError;
 
-use super::{Found, entries, partial, small_store};
+use super::{Found, partial, small_store};
 use crate::catalog::ShelvedSet;
-use crate::directory::Directory;
+use crate::directory::{Directory, View};
 use crate::layout::{Place, Shelf};
 use crate::name::Named;
 use crate::original::{is_backup, read_backup_meta, without_an_end};
@@ -16,9 +16,14 @@ use crate::record::{BackupRecord, BackupState, Origin};
 use crate::set::BackupSet;
 
 /// The sets on a shelf, oldest first. What is no set there is added to `found`.
-pub(super) fn shelf(root: &Path, shelf: Shelf, found: &mut Found) -> Result<Vec<ShelvedSet>, FsError> {
+pub(super) fn shelf(
+    view: &View,
+    root: &Path,
+    shelf: Shelf,
+    found: &mut Found,
+) -> Result<Vec<ShelvedSet>, FsError> {
     let Some(name) = shelf.directory() else { return Ok(Vec::new()) };
-    let Some(directory) = Directory::open(&root.join(name))? else { return Ok(Vec::new()) };
+    let Some(directory) = view.open(&root.join(name))? else { return Ok(Vec::new()) };
     let listed = directory.entries()?;
     found.strays.extend(listed.others.iter().map(|name| directory.path().join(name)));
     let mut sets = Vec::new();
@@ -26,7 +31,7 @@ pub(super) fn shelf(root: &Path, shelf: Shelf, found: &mut Found) -> Result<Vec<
         match named {
             Named::Whole(name) => {
                 let path = directory.path().join(name.to_string());
-                match shelved(&path, name, shelf, found) {
+                match shelved(view, &path, name, shelf, found) {
                     Ok(set) => sets.extend(set),
                     // One set that cannot be looked at keeps nobody from the others.
                     Err(error) => sets.push(unreadable(&path, name, &error)),
@@ -50,26 +55,27 @@ fn unreadable(path: &Path, name: BackupId, error: &FsError) -> ShelvedSet {
 /// The set in a directory that is laid out as that of a set on a shelf; nothing when it holds several.
 pub(crate) fn read_shelved(path: &Path, name: BackupId) -> Result<Option<BackupSet>, FsError> {
     // Which shelf matters for what is left over only, and that is not asked for.
-    Ok(shelved(path, name, Shelf::Weekly, &mut Found::default())?.map(|shelved| shelved.set))
+    Ok(shelved(&View::Disk, path, name, Shelf::Weekly, &mut Found::default())?.map(|shelved| shelved.set))
 }
 
 /// The set in a directory of a shelf. Whoever puts several there has another order in mind than we: such a
 /// directory is a stray.
 fn shelved(
+    view: &View,
     path: &Path,
     name: BackupId,
     shelf: Shelf,
     found: &mut Found,
 ) -> Result<Option<ShelvedSet>, FsError> {
-    let top = entries(path)?;
+    let top = view.entries(path)?;
     let others =
         top.others.iter().filter(|name| *name != "full" && *name != "incr").map(|name| path.join(name));
     found.strays.extend(others);
     found.strays.extend(top.ours.iter().filter_map(|named| named.file_name()).map(|name| path.join(name)));
-    let set = match of_the_original(path, name)? {
+    let set = match of_the_original(view, path, name)? {
         Some(set) => set,
         None => {
-            let mut inside = small_store(path, shelf)?;
+            let mut inside = small_store(view, path, shelf)?;
             let mut sets = std::mem::take(&mut inside.sets);
             found.add(inside);
             match (sets.pop(), sets.is_empty()) {
@@ -86,20 +92,20 @@ fn shelved(
 }
 
 /// The original's form: the files of the full backup in `full` itself, the incrementals in `incr/<id>`.
-fn of_the_original(path: &Path, name: BackupId) -> Result<Option<BackupSet>, FsError> {
+fn of_the_original(view: &View, path: &Path, name: BackupId) -> Result<Option<BackupSet>, FsError> {
     let (full, incr) = (path.join("full"), path.join("incr"));
     let reader = &mut Reader::default();
-    let full = Directory::open(&full)?.filter(|full| is_backup(full.path()));
+    let full = view.open(&full)?.filter(|full| is_backup(view, full.path()));
     let full = full.map(|full| read_full(reader, &full, name));
-    let Some(directory) = Directory::open(&incr)? else { return Ok(full.map(alone)) };
+    let Some(directory) = view.open(&incr)? else { return Ok(full.map(alone)) };
     let mut set = full.map(alone);
     for named in directory.entries()?.ours {
         let Named::Whole(id) = named else { continue };
-        if !is_backup(&incr.join(id.to_string())) {
+        if !is_backup(view, &incr.join(id.to_string())) {
             continue;
         }
         let incrementals_of = set.get_or_insert_with(|| {
-            let meta = read_backup_meta(&incr.join(id.to_string())).ok().flatten();
+            let meta = read_backup_meta(view, &incr.join(id.to_string())).ok().flatten();
             let set = meta.and_then(|meta| meta.full).unwrap_or(name);
             BackupSet { id: set, full: None, incrementals: Vec::new() }
         });
@@ -115,7 +121,7 @@ fn alone(full: BackupRecord) -> BackupSet {
 
 /// Its name stands in its `backup.meta` only.
 fn read_full(reader: &mut Reader, full: &Directory, name: BackupId) -> BackupRecord {
-    let state = match read_backup_meta(full.path()) {
+    let state = match read_backup_meta(&full.view(), full.path()) {
         Ok(Some(meta)) => return reader.directory(full, Place::full(meta.backup)),
         Ok(None) => without_an_end(),
         Err(reason) => BackupState::Unreadable(reason),

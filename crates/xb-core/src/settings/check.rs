@@ -70,6 +70,30 @@ pub(super) fn encryption_needs(settings: &Settings, task: Task) -> Option<Proble
     Key::named(missing).map(|key| Problem::Missing { key, task })
 }
 
+/// What a host behind ssh needs and is not set.
+pub(super) fn remote_needs(settings: &Settings, task: Task) -> Vec<Problem> {
+    let missing = |name| Key::named(name).map(|key| Problem::Missing { key, task });
+    let matters = Key::named("remote_host").is_some_and(|key| key.matters(task)) && task != Task::ConfigShow;
+    let is_used = settings.remote_push_only || matches!(task, Task::Full | Task::Incr | Task::Copy);
+    if !matters || !is_used || settings.store.is_some() {
+        return Vec::new();
+    }
+    let needs_host = settings.remote_push_only && settings.remote_host.is_none();
+    let needs_directory =
+        (settings.remote_host.is_some() || needs_host) && settings.remote_stor_dir.is_none();
+    let host = needs_host.then(|| missing("remote_host")).flatten();
+    host.into_iter().chain(needs_directory.then(|| missing("remote_stor_dir")).flatten()).collect()
+}
+
+/// What a word says that turns something on or off, or leaves it to what else is set.
+pub(super) fn switch(word: &Word) -> Option<bool> {
+    match word.text {
+        "on" => Some(true),
+        "off" => Some(false),
+        _ => None,
+    }
+}
+
 /// The form of backups that are prepared as well.
 pub(super) fn apply_log_archive(word: &Word) -> ApplyLogArchive {
     if word.text == "xbs" { ApplyLogArchive::Xbs } else { ApplyLogArchive::Tar }

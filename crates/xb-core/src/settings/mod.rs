@@ -148,6 +148,48 @@ pub struct Settings {
     /// Scratch space, logs and lock. Must exist.
     pub work_dir: Option<PathBuf>,
 
+    /// The address of the store, when it is not `stor_dir`.
+    pub store: Option<String>,
+    /// Addresses of stores that get a copy of each backup.
+    pub copy_to: Vec<String>,
+    /// Sets to keep in those; `None` is as in the store itself, and so for the next four.
+    pub copy_retention_sets: Option<u32>,
+    /// Days to keep in those.
+    pub copy_retention_days: Option<u32>,
+    /// Weekly sets to keep in those.
+    pub copy_retention_weeks: Option<u32>,
+    /// Monthly sets to keep in those.
+    pub copy_retention_months: Option<u32>,
+    /// Yearly sets to keep in those.
+    pub copy_retention_years: Option<u32>,
+    /// Most MiB a second to and from stores elsewhere; 0 is no limit.
+    pub store_rate_limit_mib: u64,
+    /// The address of an S3-compatible server.
+    pub s3_endpoint: Option<String>,
+    /// The region of the bucket.
+    pub s3_region: Option<String>,
+    /// The access key id; where it is not given, it is looked for where the cloud's own tools look.
+    pub s3_access_key: Option<String>,
+    /// Its secret.
+    pub s3_secret_key: Option<Secret>,
+    /// Whether the bucket stands in the path; `None`: with `s3_endpoint`.
+    pub s3_path_style: Option<bool>,
+
+    /// The store on the remote host.
+    pub remote_stor_dir: Option<String>,
+    /// The host backups are sent to, by ssh.
+    pub remote_host: Option<String>,
+    /// Whether backups are kept there only.
+    pub remote_push_only: bool,
+    /// The remote host's own pyxbackup with options; empty where there is none.
+    pub remote_script: Vec<String>,
+    /// The ends of the range of ports to stream to over netcat.
+    pub remote_nc_port: Option<(u16, u16)>,
+    /// More options for ssh.
+    pub ssh_opts: Vec<String>,
+    /// The account on the remote host.
+    pub ssh_user: String,
+
     /// Whether backups are streamed and compressed, or kept as plain directories.
     pub compress: bool,
     /// The compression of streamed backups.
@@ -252,6 +294,14 @@ pub struct Settings {
     pub status_age_hours: u64,
 }
 
+impl Settings {
+    /// Whether the settings name a store that is not a directory of this machine's `stor_dir`.
+    #[must_use]
+    pub fn is_elsewhere(&self) -> bool {
+        self.store.is_some() || self.remote_push_only
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Settings {
@@ -263,6 +313,26 @@ impl Default for Settings {
             mysql_cnf: None,
             stor_dir: None,
             work_dir: None,
+            store: None,
+            copy_to: Vec::new(),
+            copy_retention_sets: None,
+            copy_retention_days: None,
+            copy_retention_weeks: None,
+            copy_retention_months: None,
+            copy_retention_years: None,
+            store_rate_limit_mib: 0,
+            s3_endpoint: None,
+            s3_region: None,
+            s3_access_key: None,
+            s3_secret_key: None,
+            s3_path_style: None,
+            remote_stor_dir: None,
+            remote_host: None,
+            remote_push_only: false,
+            remote_script: Vec::new(),
+            remote_nc_port: None,
+            ssh_opts: Vec::new(),
+            ssh_user: "root".to_owned(),
             compress: false,
             compress_with: CompressWith::Gzip,
             compress_level: None,

@@ -62,20 +62,21 @@ pub fn resolve(layers: &[Layer], task: Task) -> Result<Resolved, SettingsError> 
             }
         }
     }
+    let mut settings = Settings::default();
+    for (key, value, _) in &values {
+        store(&mut settings, key.name, value);
+    }
     // A value that is there and cannot be used is not missing as well.
     let is_told = |key: &Key| problems.iter().any(|problem| problem_key(problem) == key.name);
     let missing: Vec<Problem> = KEYS
         .iter()
         .filter(|key| key.required_by.contains(&task))
         .filter(|key| !values.iter().any(|(set, ..)| set.name == key.name) && !is_told(key))
+        .filter(|key| !(key.name == "stor_dir" && settings.is_elsewhere()))
         .map(|key| Problem::Missing { key, task })
         .collect();
     problems.extend(missing);
-
-    let mut settings = Settings::default();
-    for (key, value, _) in &values {
-        store(&mut settings, key.name, value);
-    }
+    problems.extend(check::remote_needs(&settings, task));
     let origin_of = |name: &str| values.iter().find(|(key, ..)| key.name == name).map(|(.., origin)| origin);
     // For an archive that is converted, its new name says how it is compressed.
     if task != Task::ArchiveConvert && Key::named("compress_level").is_some_and(|key| key.matters(task)) {
@@ -203,6 +204,33 @@ fn store(settings: &mut Settings, name: &str, value: &Value) {
     }
 }
 
+/// The fields of stores elsewhere.
+fn store_elsewhere(settings: &mut Settings, name: &str, value: Value) {
+    match (name, value) {
+        ("store", Value::Text(text)) => settings.store = Some(text),
+        ("copy_to", Value::Words(words)) => settings.copy_to = words,
+        ("copy_retention_sets", Value::Number(number)) => settings.copy_retention_sets = whole(number),
+        ("copy_retention_days", Value::Number(number)) => settings.copy_retention_days = whole(number),
+        ("copy_retention_weeks", Value::Number(number)) => settings.copy_retention_weeks = whole(number),
+        ("copy_retention_months", Value::Number(number)) => settings.copy_retention_months = whole(number),
+        ("copy_retention_years", Value::Number(number)) => settings.copy_retention_years = whole(number),
+        ("store_rate_limit", Value::Number(number)) => set_whole(&mut settings.store_rate_limit_mib, number),
+        ("s3_endpoint", Value::Text(text)) => settings.s3_endpoint = Some(text),
+        ("s3_region", Value::Text(text)) => settings.s3_region = Some(text),
+        ("s3_access_key", Value::Text(text)) => settings.s3_access_key = Some(text),
+        ("s3_secret_key", Value::Secret(secret)) => settings.s3_secret_key = Some(secret),
+        ("s3_path_style", Value::Choice(word)) => settings.s3_path_style = check::switch(word),
+        ("remote_stor_dir", Value::Text(text)) => settings.remote_stor_dir = Some(text),
+        ("remote_host", Value::Text(text)) => settings.remote_host = Some(text),
+        ("remote_push_only", Value::Flag(on)) => settings.remote_push_only = on,
+        ("remote_script", Value::Words(words)) => settings.remote_script = words,
+        ("remote_nc_port", Value::Ports(low, high)) => settings.remote_nc_port = Some((low, high)),
+        ("ssh_opts", Value::Words(words)) => settings.ssh_opts = words,
+        ("ssh_user", Value::Text(text)) => settings.ssh_user = text,
+        _ => {}
+    }
+}
+
 /// The fields of what is kept, and of who is told.
 fn store_told(settings: &mut Settings, name: &str, value: Value) {
     match (name, value) {
@@ -229,7 +257,7 @@ fn store_told(settings: &mut Settings, name: &str, value: Value) {
         ("hook_after_failure", Value::Words(words)) => settings.hook_after_failure = words,
         ("hook_timeout", Value::Number(number)) => set_whole(&mut settings.hook_timeout_seconds, number),
         ("meta_item", Value::List(list)) => settings.meta_item = list,
-        _ => {}
+        (name, value) => store_elsewhere(settings, name, value),
     }
 }
 

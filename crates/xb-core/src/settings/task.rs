@@ -32,6 +32,8 @@ pub enum Task {
     ApplyLast,
     /// Remove what retention no longer keeps.
     Prune,
+    /// Copy a backup to another store.
+    Copy,
     /// Keep a set whatever retention says.
     Pin,
     /// Leave a set to retention again.
@@ -52,7 +54,7 @@ pub enum Task {
 
 impl Task {
     /// Every command, in the order in which help lists them.
-    pub const ALL: [Task; 20] = [
+    pub const ALL: [Task; 21] = [
         Task::Full,
         Task::Incr,
         Task::List,
@@ -65,6 +67,7 @@ impl Task {
         Task::ArchiveConvert,
         Task::ApplyLast,
         Task::Prune,
+        Task::Copy,
         Task::Pin,
         Task::Unpin,
         Task::BinlogStream,
@@ -98,6 +101,7 @@ impl Task {
             Task::ArchiveConvert => "archive convert",
             Task::ApplyLast => "apply-last",
             Task::Prune => "prune",
+            Task::Copy => "copy",
             Task::Pin => "pin",
             Task::Unpin => "unpin",
             Task::BinlogStream => "binlog-stream",

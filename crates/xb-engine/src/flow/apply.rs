@@ -56,7 +56,8 @@ pub(super) fn bring_up(
     staged: Option<Staging>,
 ) -> Result<ApplyReport, EngineError> {
     let (work_dir, store) = (context.work_dir()?, context.store_name()?);
-    let members = chain.iter().map(Applied::of).collect::<Result<Vec<_>, _>>()?;
+    let home = context.repository()?;
+    let members = chain.iter().map(|member| Applied::of(&home, member)).collect::<Result<Vec<_>, _>>()?;
     let ids: Vec<BackupId> = chain.iter().map(BackupRecord::id).collect();
     let set = ids.first().copied().ok_or(xb_catalog::plan::RestoreError::NothingToRestore)?;
     let _lock = ReadersLock::exclusive(context, &work_dir.join(readers::PREPARED))?;

@@ -1,18 +1,20 @@
 //! `full` and `incr`: lock → server → engine → catalog → base → take in → check → commit.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, FixedOffset};
 use xb_catalog::layout::Place;
 use xb_catalog::plan::{BasePlan, plan_base};
-use xb_catalog::{BackupRecord, Catalog, Draft, prepare_store, remove_partials};
+use xb_catalog::remove::Outcome;
+use xb_catalog::{BackupRecord, Catalog, NewBackup, Repository};
 use xb_core::{BackupId, BackupKind};
 use xb_formats::archive::Archive;
-use xb_pipeline::fs::{FsError, create_dir_private};
+use xb_pipeline::ObjectReceipt;
+use xb_pipeline::fs::FsError;
 use xb_pipeline::monitor::Phase;
 use xb_pipeline::process::Invocation;
-use xb_pipeline::receive::{Receipt, ReceiveError, Target as Form, receive};
-use xb_pipeline::{ObjectReceipt, copy_object, write_object};
+use xb_pipeline::receive::{Destination, Receipt, ReceiveError, receive};
+use xb_pipeline::store::About;
 
 use super::apply::{Staging, bring_up};
 use super::describe::{backup_meta, engine_record, manifest};
@@ -33,9 +35,9 @@ use crate::tool::{self, BackupCommand, Mismatch, Target, Tool};
 pub(super) const LOG_NAME: &str = "innobackupex-backup.log";
 
 pub(crate) fn run(context: &Context, kind: BackupKind) -> Result<BackupReport, EngineError> {
-    let (store, work_dir) = (context.store()?, context.work_dir()?);
-    create_lock_directories(store, work_dir)?;
-    let mut lock = RunLock::acquire(work_dir, store)?;
+    let (home, work_dir) = (context.repository()?, context.work_dir()?);
+    create_lock_directories(&home, work_dir)?;
+    let mut lock = RunLock::acquire(work_dir, home.directory())?;
     let mut phases = Phases::new(context);
 
     phases.begin(Phase::Probe, "asking server and engine", None);
@@ -47,13 +49,8 @@ pub(crate) fn run(context: &Context, kind: BackupKind) -> Result<BackupReport, E
     }
     let purge = purge_bitmaps::plan(context, kind, &facts)?;
     let (tool, mismatch) = choose_tool(context, &facts)?;
-    let catalog = Catalog::scan(store)?;
-    for partial in &catalog.partials {
-        context
-            .monitor()
-            .info(&format!("removing {}, left by a run that did not finish", partial.directory.display()));
-    }
-    remove_partials(&catalog.partials)?;
+    let catalog = home.scan()?;
+    sweep(context, &home, &catalog)?;
     let job = Job::plan(context, kind, &catalog, &facts)?;
     drop(catalog);
     context.cancel().check()?;
@@ -67,11 +64,11 @@ pub(crate) fn run(context: &Context, kind: BackupKind) -> Result<BackupReport, E
     ));
 
     let private = PrivateDir::create(work_dir)?;
-    let draft = begin(store, &job)?;
+    let draft = home.begin(job.place, job.started)?;
     let (taken, staged) = take_in(context, &mut phases, &facts, &tool, &job, &private, &draft)?;
 
     phases.begin(Phase::Commit, &job.place.id.to_string(), None);
-    let beside = write_beside(&taken, &private, job.storing.archive(), &draft.directory())?;
+    let beside = write_beside(&taken, &private, job.storing.archive(), &draft)?;
     drop(private);
     let maker = engine_record(&tool, mismatch);
     let manifest = manifest(context, job, facts, maker, taken, beside, phases.finish());
@@ -79,16 +76,35 @@ pub(crate) fn run(context: &Context, kind: BackupKind) -> Result<BackupReport, E
     // The backup exists. What comes now is tried in any case, and told when it fails.
     let purged = purge.after(context, &manifest);
     let prepared = apply(context, manifest.id, staged);
+    let copies = super::copies::after_run(context, manifest.id);
     let pruned = prune(context);
     drop(lock);
     let prepared = prepared?;
     purged?;
-    Ok(BackupReport { directory, manifest, prepared, pruned })
+    Ok(BackupReport { directory, manifest, prepared, copies: copies?, pruned })
+}
+
+/// Removes what dead runs left. A store elsewhere that keeps some of it does the new backup no harm.
+fn sweep(context: &Context, home: &Repository, catalog: &Catalog) -> Result<(), EngineError> {
+    for remnant in home.remnants(catalog, context.now().to_utc())? {
+        let path = remnant.path.display();
+        context.monitor().info(&format!("removing {path}, left by a run that did not finish"));
+        match home.sweep(&remnant) {
+            Ok(Outcome::Deferred(reason)) => {
+                context.monitor().warn(&format!("{path} stays for now: {reason}"));
+            }
+            Err(error) if home.directory().is_none() => {
+                context.monitor().warn(&format!("{path} stays for now: {error}"));
+            }
+            done => drop(done?),
+        }
+    }
+    Ok(())
 }
 
 /// Store and work directory themselves must exist: a missing mount must not be written to.
-pub(super) fn create_lock_directories(store: &Path, work_dir: &Path) -> Result<(), EngineError> {
-    prepare_store(store)?;
+pub(super) fn create_lock_directories(home: &Repository, work_dir: &Path) -> Result<(), EngineError> {
+    home.prepare()?;
     std::fs::metadata(work_dir).map_err(FsError::on("open the work directory", work_dir))?;
     Ok(())
 }
@@ -143,11 +159,6 @@ impl Job {
     }
 }
 
-fn begin(store: &Path, job: &Job) -> Result<Draft, EngineError> {
-    create_dir_private(&store.join(job.place.parent()))?;
-    Ok(Draft::begin(store, job.place)?)
-}
-
 /// Takes the backup in, and stores it below the draft. Files that are at hand afterwards are to be prepared.
 fn take_in(
     context: &Context,
@@ -156,23 +167,33 @@ fn take_in(
     tool: &Tool,
     job: &Job,
     private: &PrivateDir,
-    draft: &Draft,
+    draft: &NewBackup,
 ) -> Result<(Taken, Option<Staging>), EngineError> {
     let total = facts.datadir_bytes.filter(|_| job.base.is_none());
     let name = job.place.id.to_string();
     phases.begin(Phase::Backup, &name, total);
-    let conversion = match &job.storing {
-        Storing::Stream(form) => {
-            let taken = take(context, facts, tool, job, private, &draft.directory(), form)?;
-            return Ok((taken, None));
+    let archive = job.storing.archive().file_name().map(PathBuf::from).unwrap_or_default();
+    match &job.storing {
+        Storing::Tree => {
+            let directory = draft.directory().unwrap_or_default();
+            let taken = take(context, facts, tool, job, private, Destination::Tree(&directory))?;
+            Ok((taken, None))
         }
-        Storing::Files(conversion) => conversion,
-    };
-    let staging = Staging::create(context.work_dir()?, job.place.id)?;
-    let mut taken = take(context, facts, tool, job, private, staging.path(), &Form::Tree)?;
-    phases.begin(Phase::Convert, &name, Some(taken.receipt.stream.stream_bytes));
-    taken.receipt.objects = vec![pack_files(context, staging.path(), &draft.directory(), conversion)?];
-    Ok((taken, Some(staging)))
+        Storing::Stream(form) => {
+            let out = draft.create(&archive, About { expected_bytes: total, digest: None })?;
+            let taken = take(context, facts, tool, job, private, Destination::Archive(form, out))?;
+            Ok((taken, None))
+        }
+        Storing::Files(conversion) => {
+            let staging = Staging::create(context.work_dir()?, job.place.id)?;
+            let mut taken = take(context, facts, tool, job, private, Destination::Tree(staging.path()))?;
+            let bytes = taken.receipt.stream.stream_bytes;
+            phases.begin(Phase::Convert, &name, Some(bytes));
+            let out = draft.create(&archive, About { expected_bytes: Some(bytes), digest: None })?;
+            taken.receipt.objects = vec![pack_files(context, staging.path(), out, conversion)?];
+            Ok((taken, Some(staging)))
+        }
+    }
 }
 
 /// Removes what the new backup makes superfluous. That it cannot be done is told and does the backup no harm.
@@ -193,11 +214,17 @@ fn apply(
     if !context.settings.apply_log {
         return Ok(None);
     }
+    if context.settings.remote_push_only {
+        context
+            .monitor()
+            .warn("apply_log is left out: with remote_push_only no backup is kept here to prepare");
+        return Ok(None);
+    }
     if context.settings.encrypt.is_some() {
         context.monitor().info("the prepared copy is not encrypted: it is what a server can start on");
     }
     let bring_up = || {
-        let catalog = Catalog::scan(context.store()?)?;
+        let catalog = context.repository()?.scan()?;
         let chain: Vec<BackupRecord> = catalog.chain(backup)?.into_iter().cloned().collect();
         bring_up(context, &mut Phases::new(context), &chain, staged)
     };
@@ -218,8 +245,7 @@ fn take(
     tool: &Tool,
     job: &Job,
     private: &PrivateDir,
-    directory: &Path,
-    form: &Form,
+    destination: Destination<'_>,
 ) -> Result<Taken, EngineError> {
     let target = target(context, facts, private)?;
     let scratch = private.scratch();
@@ -238,7 +264,7 @@ fn take(
     let child = command.spawn(listener.ear())?;
     let needed = required(tool.dialect.has_info);
     let received =
-        receive(child, listener.success(), directory, form, needed, &**context.monitor(), context.cancel());
+        receive(child, listener.success(), destination, needed, &**context.monitor(), context.cancel());
     let failed = |source| EngineError::Backup { source, said: listener.last_words() };
     let receipt = received.map_err(|error| match error {
         ReceiveError::Cancelled(cancelled) => EngineError::Cancelled(cancelled),
@@ -272,12 +298,12 @@ fn write_beside(
     taken: &Taken,
     private: &PrivateDir,
     archive: Archive,
-    directory: &Path,
+    draft: &NewBackup,
 ) -> Result<Vec<ObjectReceipt>, EngineError> {
-    let mut beside = vec![copy_object(&private.engine_log(), directory, LOG_NAME)?];
+    let mut beside = vec![draft.copy(&private.engine_log(), LOG_NAME)?];
     if archive != Archive::Directory {
         for file in &taken.receipt.metadata {
-            beside.push(write_object(directory, &file.name, &file.content)?);
+            beside.push(draft.write(&file.name, &file.content)?);
         }
     }
     Ok(beside)

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use xb_catalog::plan::RestorePlan;
 use xb_formats::archive::Archive;
-use xb_pipeline::copy::{CopyItem, can_clone, copy_tree, list_tree};
+use xb_pipeline::copy::{CopyItem, CopySource, can_clone, copy_tree, list_tree};
 use xb_pipeline::extract::ExtractError;
 use xb_pipeline::fs::{create_dir_private, remove_tree};
 use xb_pipeline::monitor::Phase;
@@ -30,7 +30,9 @@ pub(super) fn head(context: &Context, plan: &RestorePlan, restore_dir: &Path) ->
     let work_dir = context.settings.work_dir.as_deref()?;
     let lock = ReadersLock::shared(&work_dir.join(readers::PREPARED))?;
     let store = context.store_name().ok()?;
-    let chain: Vec<Applied> = plan.members.iter().map(Applied::of).collect::<Result<_, _>>().ok()?;
+    let home = context.repository().ok()?;
+    let marks = plan.members.iter().map(|member| Applied::of(&home, member));
+    let chain: Vec<Applied> = marks.collect::<Result<_, _>>().ok()?;
     let set = chain.first()?.id;
     // Whatever is wrong with it, the store has all that is needed.
     let Ok(Found::Usable(State { applied, step: Step::Ready { files }, .. })) =
@@ -63,8 +65,15 @@ impl Head {
         let files = list_tree(&self.directory)?.into_iter().filter(|path| path != Path::new(STATE_NAME));
         let items: Vec<CopyItem> = files.map(|path| CopyItem { path, expected: None }).collect();
         let (monitor, cancel) = (&**context.monitor(), context.cancel());
-        copy_tree(&items, &self.directory, data, context.compress_threads(), monitor, cancel)
-            .map_err(of_copying)?;
+        copy_tree(
+            &items,
+            CopySource::Directory(&self.directory),
+            data,
+            context.compress_threads(),
+            monitor,
+            cancel,
+        )
+        .map_err(of_copying)?;
         if Fingerprint::of(&self.directory)? == self.files {
             return Ok(true);
         }

@@ -1,12 +1,8 @@
 //! `meta` and `last-lsn`: single facts about a store, for scripts and other hosts.
 
-use std::fs::File;
-use std::io::Read;
-use std::path::Path;
-
 use serde_json::{Value, json};
 use xb_catalog::plan::BaseError;
-use xb_catalog::{BackupRecord, Catalog, ChainError, Origin, read_manifest};
+use xb_catalog::{BackupRecord, Catalog, ChainError, Origin, Repository};
 use xb_core::{BackupId, BackupKind};
 use xb_formats::meta::backup_meta::{BackupMeta, FILE_NAMES};
 
@@ -14,15 +10,13 @@ use crate::context::Context;
 use crate::error::EngineError;
 use crate::report::{LastLsn, MetaItem, MetaReport};
 
-/// A `backup.meta` has some fifteen lines. What is larger is none.
-const META_LIMIT: u64 = 1024 * 1024;
-
 pub(crate) fn run(
     context: &Context,
     backup: Option<BackupId>,
     items: &[String],
 ) -> Result<MetaReport, EngineError> {
-    let catalog = Catalog::scan(context.store()?)?;
+    let home = context.repository()?;
+    let catalog = home.scan()?;
     let record = match backup {
         Some(id) => {
             let found = catalog.records().find(|record| record.id() == id);
@@ -30,14 +24,14 @@ pub(crate) fn run(
         }
         None => catalog.newest(),
     };
-    let facts = Facts::of(&catalog, record);
+    let facts = Facts::of(&home, &catalog, record);
     let item = |name: &String| MetaItem { name: name.clone(), value: facts.value(name) };
     Ok(MetaReport { backup: record.map(BackupRecord::id), items: items.iter().map(item).collect() })
 }
 
 /// The same choice as an incremental makes: what cannot be restored is not built on, nor what is on a shelf.
 pub(crate) fn last_lsn(context: &Context) -> Result<LastLsn, EngineError> {
-    let catalog = Catalog::scan(context.store()?)?;
+    let catalog = context.repository()?.scan()?;
     let chain = catalog.newest_base().ok_or(BaseError::NoFull)?;
     let last = chain.last().ok_or(BaseError::NoFull)?;
     let lsns = last.lsns.ok_or(BaseError::NoLsn { base: last.id() })?;
@@ -48,11 +42,11 @@ pub(crate) fn last_lsn(context: &Context) -> Result<LastLsn, EngineError> {
 struct Facts([Value; 4]);
 
 impl Facts {
-    fn of(catalog: &Catalog, record: Option<&BackupRecord>) -> Self {
-        let meta = record.and_then(|record| read_backup_meta(&record.directory));
+    fn of(home: &Repository, catalog: &Catalog, record: Option<&BackupRecord>) -> Self {
+        let meta = record.and_then(|record| read_backup_meta(home, record));
         let native = record.filter(|record| record.origin == Origin::Native);
         // A manifest that cannot be read leaves what the catalog says: that the backup is broken, and why.
-        let manifest = native.and_then(|record| read_manifest(&record.directory).ok());
+        let manifest = native.and_then(|record| home.read_manifest(record).ok());
         Facts([
             of_store(catalog),
             meta.map(|meta| of_backup_meta(&meta)).unwrap_or_default(),
@@ -125,10 +119,8 @@ fn of_backup_meta(meta: &BackupMeta) -> Value {
     object
 }
 
-fn read_backup_meta(directory: &Path) -> Option<BackupMeta> {
-    let file = FILE_NAMES.iter().find_map(|name| File::open(directory.join(name)).ok())?;
-    let mut text = Vec::new();
-    file.take(META_LIMIT).read_to_end(&mut text).ok()?;
+fn read_backup_meta(home: &Repository, record: &BackupRecord) -> Option<BackupMeta> {
+    let text = FILE_NAMES.iter().find_map(|name| home.read_beside(record, name).ok().flatten())?;
     BackupMeta::parse(&String::from_utf8_lossy(&text)).ok()
 }
 

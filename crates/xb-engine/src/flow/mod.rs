@@ -4,6 +4,7 @@ pub(crate) mod apply;
 pub(crate) mod apply_last;
 pub(crate) mod archive;
 pub(crate) mod backup;
+pub(crate) mod copies;
 pub(crate) mod describe;
 pub(crate) mod from_prepared;
 pub(crate) mod list;

@@ -3,11 +3,10 @@
 
 use std::path::{Path, PathBuf};
 
-use xb_catalog::Catalog;
-use xb_catalog::pins::PINS_DIRECTORY;
 use xb_catalog::plan::{Action, PlannedSet, RetentionPlan, RetentionPolicy, plan_retention};
-use xb_catalog::remove::{Leftover, leftovers, remove_at};
+use xb_catalog::remove::Outcome;
 use xb_catalog::shelve::{ShelveError, shelve};
+use xb_catalog::{Catalog, Remnant, Repository};
 use xb_core::BackupId;
 use xb_core::settings::Settings;
 use xb_pipeline::fs::{FsError, remove_tree, tree_bytes};
@@ -30,12 +29,14 @@ pub(crate) fn run(
     dry_run: bool,
 ) -> Result<PruneReport, EngineError> {
     if dry_run {
-        return plan(context, options, false).map(|(_, report)| report);
+        return plan(context, options, false).map(|(_, _, report)| report);
     }
-    let (store, work_dir) = (context.store()?, context.work_dir()?);
-    create_lock_directories(store, work_dir)?;
-    let _lock = RunLock::acquire(work_dir, store)?;
-    carry_out(context, &mut Phases::new(context), options)
+    let (home, work_dir) = (context.repository()?, context.work_dir()?);
+    create_lock_directories(&home, work_dir)?;
+    let _lock = RunLock::acquire(work_dir, home.directory())?;
+    let mut report = carry_out(context, &mut Phases::new(context), options)?;
+    super::copies::prune_all(context, &mut report)?;
+    Ok(report)
 }
 
 /// Prunes. For the holder of the lock.
@@ -45,16 +46,24 @@ pub(super) fn carry_out(
     options: PruneOptions,
 ) -> Result<PruneReport, EngineError> {
     phases.begin(Phase::Prune, "what is no longer kept", None);
-    let (catalog, mut report) = plan(context, options, true)?;
+    let home = context.repository()?;
+    let (catalog, remnants, mut report) = plan(context, options, true)?;
     // First what is of no use to anybody: moving sets may need the room.
-    for left in &report.leftovers {
+    for remnant in &remnants {
+        context.monitor().info(&format!("removing {}: {}", remnant.path.display(), LEFT_IN_STORE));
+        let done = home.sweep(remnant).map_err(EngineError::from);
+        defer(context, &mut report, &remnant.path, done)?;
+    }
+    for left in report.leftovers.clone().iter().skip(remnants.len()) {
         context.monitor().info(&format!("removing {}: {}", left.path.display(), left.what));
         let done = remove_leftover(&left.path);
         report.postponed |= matches!(done, Ok(false));
         attempt(context, &mut report.problems, done.map(drop))?;
     }
-    let reading = ReadersLock::try_exclusive(&catalog.root.join(readers::STORE))?;
-    if reading.is_none() && !report.plan.is_idle() {
+    let lock = home.directory().map(|store| ReadersLock::try_exclusive(&store.join(readers::STORE)));
+    let lock = lock.transpose()?;
+    let is_read = lock.as_ref().is_some_and(Option::is_none);
+    if is_read && !report.plan.is_idle() {
         context
             .monitor()
             .warn("a restore reads from the store: no set is moved or removed now, the next prune does it");
@@ -65,13 +74,13 @@ pub(super) fn carry_out(
         context.monitor().warn(&text);
         report.problems.push(text);
     }
-    let may_touch = reading.is_some() && catalog.pins_unreadable.is_none();
-    for set in report.plan.sets.iter().filter(|_| may_touch) {
-        let done = one_set(context, &catalog, set);
-        attempt(context, &mut report.problems, done)?;
+    let may_touch = !is_read && catalog.pins_unreadable.is_none();
+    for set in report.plan.sets.clone().iter().filter(|_| may_touch) {
+        let done = one_set(context, &home, &catalog, set);
+        defer(context, &mut report, &catalog.root.join(set.id.to_string()), done)?;
     }
     // That of a restore that goes on may be older than what is kept.
-    for log in report.logs.iter().filter(|_| reading.is_some()) {
+    for log in report.logs.iter().filter(|_| !is_read) {
         // A log in the way of nobody is not worth a word.
         let _ = std::fs::remove_file(log);
     }
@@ -96,17 +105,41 @@ fn attempt(
     }
 }
 
-fn one_set(context: &Context, catalog: &Catalog, planned: &PlannedSet) -> Result<(), EngineError> {
+/// The same for what a store elsewhere may keep for now, which is no failure.
+fn defer(
+    context: &Context,
+    report: &mut PruneReport,
+    what: &Path,
+    done: Result<Outcome, EngineError>,
+) -> Result<(), EngineError> {
+    if let Ok(Outcome::Deferred(reason)) = &done {
+        let text = format!("{} stays for now: {reason}", what.display());
+        context.monitor().info(&text);
+        report.deferred.push(text);
+    }
+    attempt(context, &mut report.problems, done.map(drop))
+}
+
+fn one_set(
+    context: &Context,
+    home: &Repository,
+    catalog: &Catalog,
+    planned: &PlannedSet,
+) -> Result<Outcome, EngineError> {
     let name = planned.newest_member;
-    let is_pinned = |id: BackupId| catalog.root.join(PINS_DIRECTORY).join(id.to_string()).exists();
-    if planned.action != Action::Stay && planned.members.iter().any(|member| is_pinned(member.id)) {
-        context.monitor().info(&format!("set {} was pinned meanwhile, and stays", planned.id));
-        return Ok(());
+    if planned.action == Action::Stay {
+        return Ok(Outcome::Removed);
+    }
+    for member in &planned.members {
+        if home.is_pinned(member.id)? {
+            context.monitor().info(&format!("set {} was pinned meanwhile, and stays", planned.id));
+            return Ok(Outcome::Removed);
+        }
     }
     match planned.action {
-        Action::Stay => return Ok(()),
+        Action::Stay => return Ok(Outcome::Removed),
         Action::Move { to } => {
-            let Some(set) = planned.find(catalog) else { return Ok(()) };
+            let Some(set) = planned.find(catalog) else { return Ok(Outcome::Removed) };
             let monitor = &**context.monitor();
             context.monitor().info(&format!("moving set {} to {to}/{name}", planned.id));
             shelve(&catalog.root, set, to, monitor, context.cancel()).map_err(of_moving)?;
@@ -115,7 +148,7 @@ fn one_set(context: &Context, catalog: &Catalog, planned: &PlannedSet) -> Result
             context.monitor().info(&format!("removing set {} from {}: {why}", planned.id, planned.shelf));
         }
     }
-    Ok(remove_at(catalog, planned.shelf, planned.name, context.cancel())?)
+    Ok(home.remove_at(catalog, planned.shelf, planned.name, context.cancel())?)
 }
 
 fn of_moving(error: ShelveError) -> EngineError {
@@ -131,16 +164,17 @@ fn plan(
     context: &Context,
     options: PruneOptions,
     is_locked: bool,
-) -> Result<(Catalog, PruneReport), EngineError> {
-    let catalog = Catalog::scan(context.store()?)?;
+) -> Result<(Catalog, Vec<Remnant>, PruneReport), EngineError> {
+    let home = context.repository()?;
+    let catalog = home.scan()?;
     let work_dir = context.settings.work_dir.as_deref();
     let is_idle = is_locked || work_dir.map(lock_state).transpose()?.flatten() == Some(LockState::Free);
-    let mut left: Vec<LeftBehind> = if is_idle {
-        leftovers(&catalog)?.into_iter().map(|left| of_store(&left)).collect()
-    } else {
-        Vec::new()
-    };
-    let plan = plan_retention(&catalog, policy(&context.settings, options));
+    let remnants = if is_idle { home.remnants(&catalog, context.now().to_utc())? } else { Vec::new() };
+    let mut left: Vec<LeftBehind> = remnants.iter().map(of_store).collect();
+    let mut plan = plan_retention(&catalog, policy(&context.settings, options));
+    if home.directory().is_none() {
+        plan.stay_in_place();
+    }
     let mut logs = Vec::new();
     if let Some(work_dir) = work_dir {
         if is_idle {
@@ -150,17 +184,21 @@ fn plan(
             oldest_kept(&plan).map(|oldest| logs_before(work_dir, oldest)).transpose()?.unwrap_or_default();
     }
     let frees_bytes = plan.frees_bytes() + left.iter().map(|left| left.bytes).sum::<u64>();
-    let store = catalog.root.clone();
+    let (store, pins) = (catalog.root.clone(), catalog.pins.clone());
     Ok((
         catalog,
+        remnants,
         PruneReport {
             store,
             plan,
             leftovers: left,
             logs,
+            pins,
             frees_bytes,
             done: false,
             postponed: false,
+            deferred: Vec::new(),
+            copies: Vec::new(),
             problems: Vec::new(),
         },
     ))
@@ -182,9 +220,11 @@ fn oldest_kept(plan: &RetentionPlan) -> Option<BackupId> {
     plan.sets.iter().filter(|set| !matches!(set.action, Action::Remove { .. })).map(|set| set.id).min()
 }
 
-fn of_store(left: &Leftover) -> LeftBehind {
-    let what = "left in the store by a run that did not finish".to_owned();
-    LeftBehind { path: left.partial.directory.clone(), bytes: left.bytes, what }
+/// What a remnant is.
+const LEFT_IN_STORE: &str = "left in the store by a run that did not finish";
+
+fn of_store(left: &Remnant) -> LeftBehind {
+    LeftBehind { path: left.path.clone(), bytes: left.bytes, what: LEFT_IN_STORE.to_owned() }
 }
 
 fn of_work_dir(

@@ -3,9 +3,9 @@
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
+use xb_catalog::BackupRecord;
 use xb_catalog::layout::PARTIAL_SUFFIX;
 use xb_catalog::plan::{RestorePlan, plan_restore};
-use xb_catalog::{BackupRecord, Catalog};
 use xb_core::BackupId;
 use xb_pipeline::copy::list_tree;
 use xb_pipeline::fs::{FilesystemSync, FsError, create_dir_private, free_bytes, remove_tree, rename};
@@ -29,10 +29,12 @@ pub(crate) fn run(context: &Context) -> Result<RestoreReport, EngineError> {
     let restore_dir = settings.restore_dir.as_deref().ok_or(EngineError::NotSet { key: "restore_dir" })?;
     let mut phases = Phases::new(context);
     phases.begin(Phase::Probe, "looking at the chain", None);
-    let store = context.store()?;
-    // While it is held no set is moved or removed.
-    let _reading = ReadersLock::reading(context, &store.join(readers::STORE))?;
-    let catalog = Catalog::scan(store)?;
+    let home = context.repository()?;
+    // While it is held no set is moved or removed. A store elsewhere has no such lock: a member that goes meanwhile
+    // is an error that says so.
+    let reading = home.directory().map(|store| ReadersLock::reading(context, &store.join(readers::STORE)));
+    let _reading = reading.transpose()?;
+    let catalog = home.scan()?;
     let plan = plan_restore(&catalog, settings.restore_backup, restore_dir)?;
     if let Some(error) = &plan.passed_over {
         context.monitor().warn(&format!("a newer backup cannot be restored: {error}"));

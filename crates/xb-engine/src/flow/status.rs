@@ -9,11 +9,13 @@ use xb_core::{BackupId, BackupKind};
 use xb_pipeline::fs::free_bytes;
 
 use crate::context::Context;
+use crate::copystate::{self, CopyState};
 use crate::error::EngineError;
 use crate::lock::LockState;
 use crate::report::{
     Check, LastBackup, LastFull, Level, Limits, ListReport, Running, StatusReport, StatusValues,
 };
+use crate::stores;
 
 /// So many of the last incrementals tell how large the next may be: a week of daily ones, with its busiest
 /// day.
@@ -30,6 +32,8 @@ struct Facts<'a> {
     lock: Option<&'a LockState>,
     /// The same.
     free_bytes: Option<u64>,
+    /// The stores with copies, with what is known of each here.
+    copies: &'a [(String, Option<CopyState>)],
     limits: Thresholds,
     now: DateTime<FixedOffset>,
 }
@@ -44,11 +48,13 @@ struct Thresholds {
 pub(crate) fn run(context: &Context) -> Result<StatusReport, EngineError> {
     let ListReport { catalog, lock } = super::list::run(context)?;
     let settings = &context.settings;
+    let copies = copies(context)?;
     Ok(judge(Facts {
         catalog: &catalog,
+        copies: &copies,
         lock: lock.as_ref(),
         // Some file systems of the network do not tell. That is no reason to say nothing of the backups.
-        free_bytes: free_bytes(&catalog.root).ok(),
+        free_bytes: context.repository()?.directory().and_then(|store| free_bytes(store).ok()),
         limits: Thresholds { running: settings.status_running_hours, age: settings.status_age_hours },
         now: context.now(),
     }))
@@ -61,8 +67,13 @@ fn judge(facts: Facts<'_>) -> StatusReport {
     let values = values(facts, space);
     let last = check_last(facts, &values.last);
     let store = check(Check::STORE, Level::Ok, format!("{} can be read", facts.catalog.root.display()));
-    let others =
-        [check_running(facts, &values.running), check_chain(facts), check_space(facts, space), Some(store)];
+    let others = [
+        check_running(facts, &values.running),
+        check_chain(facts),
+        check_space(facts, space),
+        Some(store),
+        check_copies(facts),
+    ];
     let others = others.into_iter().flatten();
     let checks = match last {
         Some(last) => std::iter::once(last).chain(others).collect(),
@@ -273,6 +284,35 @@ fn check_space(facts: Facts<'_>, space: Option<Space>) -> Option<Check> {
         (Level::Ok, format!("{} are free", size(free)))
     };
     Some(check(Check::SPACE, level, text))
+}
+
+/// What is known here of the stores with copies.
+fn copies(context: &Context) -> Result<Vec<(String, Option<CopyState>)>, EngineError> {
+    let mut states = context.settings.work_dir.as_deref().map(copystate::read).unwrap_or_default();
+    let addresses = stores::copies(&context.settings)?.into_iter().map(|address| address.to_string());
+    Ok(addresses.map(|address| (address.clone(), states.remove(&address))).collect())
+}
+
+/// A copy that is missing is not as bad as a backup that is: the next run makes it.
+fn check_copies(facts: Facts<'_>) -> Option<Check> {
+    let newest = facts.catalog.newest_restorable().and_then(|chain| chain.last().map(|record| record.id()));
+    let fault = |(store, state): &(String, Option<CopyState>)| match state {
+        None => Some(format!("{store} never got a copy from here")),
+        Some(CopyState { problem: Some(problem), when, .. }) => {
+            Some(format!("No copy in {store} since {}: {problem}", when.format("%Y-%m-%d %H:%M")))
+        }
+        Some(state) if state.newest < newest => Some(format!("{store} lacks the newest backup")),
+        Some(_) => None,
+    };
+    if facts.copies.is_empty() {
+        return None;
+    }
+    let faults: Vec<String> = facts.copies.iter().filter_map(fault).collect();
+    Some(if faults.is_empty() {
+        check(Check::COPIES, Level::Ok, "Every copy is up to date".to_owned())
+    } else {
+        check(Check::COPIES, Level::Warn, faults.join("; "))
+    })
 }
 
 /// Bytes in the unit that people think of them in.

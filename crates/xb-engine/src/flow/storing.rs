@@ -4,12 +4,12 @@ use std::path::Path;
 
 use xb_core::settings::{ApplyLogArchive, CompressWith};
 use xb_formats::archive::{Archive, Container};
-use xb_pipeline::archive::{Conversion, Origin, convert};
+use xb_pipeline::archive::{Conversion, pack_directory};
 use xb_pipeline::extract::ExtractError;
 use xb_pipeline::fs::free_bytes;
 use xb_pipeline::keys::Keys;
-use xb_pipeline::receive::Target as Form;
-use xb_pipeline::{Compression, ObjectReceipt, Packing, ReadOptions};
+use xb_pipeline::receive::StreamForm;
+use xb_pipeline::{Compression, ObjectReceipt, ObjectWriter, Packing, ReadOptions};
 
 use crate::context::Context;
 use crate::encryption::encryption;
@@ -18,8 +18,10 @@ use crate::error::EngineError;
 /// How a backup gets into the store.
 #[expect(clippy::large_enum_variant, reason = "there is one of them in a run, and it holds an expanded key")]
 pub(super) enum Storing {
-    /// As it comes from the engine.
-    Stream(Form),
+    /// As files, as the server has them.
+    Tree,
+    /// As it streams in.
+    Stream(StreamForm),
     /// Its files are received in `work_dir`, put into an archive, and are at hand to be prepared.
     Files(Conversion),
 }
@@ -27,16 +29,19 @@ pub(super) enum Storing {
 impl Storing {
     /// As the settings have it. Whatever is compressed or encrypted is one file.
     /// `datadir_bytes`: what a full backup's files may take.
+    /// A store elsewhere gets one object: thousands of files there would take a round trip each.
     pub(super) fn plan(context: &Context, datadir_bytes: Option<u64>) -> Result<Self, EngineError> {
         let settings = &context.settings;
         let encryption = encryption(context)?;
-        if !settings.compress && encryption.is_none() {
-            return Ok(Storing::Stream(Form::Tree));
+        let is_here = context.repository()?.directory().is_some();
+        if is_here && !settings.compress && encryption.is_none() {
+            return Ok(Storing::Tree);
         }
         let is_qpress = settings.compress && settings.compress_with == CompressWith::Qpress;
         let packing =
             Packing { compression: compression(context), encryption, threads: context.compress_threads() };
         if settings.apply_log
+            && !settings.remote_push_only
             && settings.apply_log_archive == ApplyLogArchive::Tar
             && has_room(context, datadir_bytes)?
         {
@@ -48,12 +53,13 @@ impl Storing {
                 packing,
             }));
         }
-        Ok(Storing::Stream(Form::Archive { qpress_members: is_qpress, packing }))
+        Ok(Storing::Stream(StreamForm { qpress_members: is_qpress, packing }))
     }
 
     /// The form of what is stored, and so its name.
     pub(super) fn archive(&self) -> Archive {
         match self {
+            Storing::Tree => Archive::Directory,
             Storing::Stream(form) => form.archive(),
             Storing::Files(conversion) => conversion.archive(),
         }
@@ -62,8 +68,8 @@ impl Storing {
     /// What is put around it; none for a directory.
     pub(super) fn packing(&self) -> Option<&Packing> {
         match self {
-            Storing::Stream(Form::Tree) => None,
-            Storing::Stream(Form::Archive { packing, .. }) | Storing::Files(Conversion { packing, .. }) => {
+            Storing::Tree => None,
+            Storing::Stream(StreamForm { packing, .. }) | Storing::Files(Conversion { packing, .. }) => {
                 Some(packing)
             }
         }
@@ -100,22 +106,20 @@ fn compression(context: &Context) -> Compression {
     }
 }
 
-/// Puts received files into the archive of a backup's directory.
+/// Puts received files into the archive of a backup.
 pub(super) fn pack_files(
     context: &Context,
     files: &Path,
-    directory: &Path,
+    to: ObjectWriter,
     conversion: &Conversion,
 ) -> Result<ObjectReceipt, EngineError> {
     let (monitor, cancel) = (&**context.monitor(), context.cancel());
     let options =
         ReadOptions { keys: &Keys::default(), threads: context.compress_threads(), monitor, cancel };
-    let name = conversion.archive().file_name().unwrap_or_default();
-    convert(Origin::Directory, files, &directory.join(name), conversion, &options).map_err(
-        |error| match error {
-            ExtractError::Cancelled(cancelled) => EngineError::Cancelled(cancelled),
-            ExtractError::Fs(error) => EngineError::Fs(error),
-            other => EngineError::Archive { source: Box::new(other), left_in: None },
-        },
-    )
+    pack_directory(files, to, conversion, &options).map_err(|error| match error {
+        ExtractError::Cancelled(cancelled) => EngineError::Cancelled(cancelled),
+        ExtractError::Fs(error) => EngineError::Fs(error),
+        ExtractError::Store(error) => EngineError::Commit(error.into()),
+        other => EngineError::Archive { source: Box::new(other), left_in: None },
+    })
 }

@@ -29,17 +29,17 @@ use crate::runlogs::logs_before;
 
 /// Tells what would go.
 pub(crate) fn look(context: &Context) -> Result<WipeReport, EngineError> {
-    Ok(plan(context, &Catalog::scan(context.store()?)?, context.work_dir()?)?.1)
+    Ok(plan(context, &Catalog::scan(&here(context)?)?, context.work_dir()?)?.1)
 }
 
 /// Removes everything, if `i_am_absolutely_sure_wipeout` is set.
 pub(crate) fn run(context: &Context) -> Result<WipeReport, EngineError> {
-    let (store, work_dir) = (context.store()?, context.work_dir()?);
+    let (store, work_dir) = (&here(context)?, context.work_dir()?);
     if !context.settings.i_am_absolutely_sure_wipeout {
         return Err(EngineError::NotSet { key: "i_am_absolutely_sure_wipeout" });
     }
-    create_lock_directories(store, work_dir)?;
-    let _lock = RunLock::acquire(work_dir, store)?;
+    create_lock_directories(&context.repository()?, work_dir)?;
+    let _lock = RunLock::acquire(work_dir, Some(store))?;
     let reading = ReadersLock::try_exclusive(&store.join(readers::STORE))?;
     let _reading = reading.ok_or_else(|| EngineError::RestoreRunning { path: store.to_owned() })?;
     let _copying = ReadersLock::exclusive(context, &work_dir.join(readers::PREPARED))?;
@@ -60,6 +60,15 @@ pub(crate) fn run(context: &Context) -> Result<WipeReport, EngineError> {
     remove_emptied(store);
     report.done = true;
     Ok(report)
+}
+
+/// The store as a directory.
+fn here(context: &Context) -> Result<PathBuf, EngineError> {
+    let home = context.repository()?;
+    let store = || home.root().display().to_string();
+    home.directory()
+        .map(Path::to_owned)
+        .ok_or_else(|| EngineError::OnlyHere { what: "wipeout", store: store() })
 }
 
 fn count(number: usize, what: &str) -> String {

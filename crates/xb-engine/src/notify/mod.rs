@@ -7,6 +7,7 @@ mod letter;
 mod mail;
 mod message;
 
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
@@ -212,17 +213,24 @@ fn test_mail(context: &Context, notice: &Notice) -> Option<Letter> {
     let settings = &context.settings;
     let mut readers = settings.notify_by_email.clone();
     readers.extend(settings.notify_on_success.iter().cloned());
-    let store = settings.stor_dir.as_ref().filter(|store| store.is_dir())?;
-    if readers.is_empty() || store.join(MAIL_MARK).exists() {
+    let mark = mark(context).filter(|mark| mark.parent().is_some_and(Path::is_dir))?;
+    if readers.is_empty() || mark.exists() {
         return None;
     }
     Some(Letter::test(notice, &settings.notify_by_email, &settings.notify_on_success))
 }
 
+/// Where the mark of the test mail stands: in the store, or in `work_dir` when the store is elsewhere.
+fn mark(context: &Context) -> Option<PathBuf> {
+    let settings = &context.settings;
+    let directory = if settings.is_elsewhere() { &settings.work_dir } else { &settings.stor_dir };
+    directory.as_ref().map(|directory| directory.join(MAIL_MARK))
+}
+
 fn leave_mark(context: &Context) {
-    let Some(store) = &context.settings.stor_dir else { return };
+    let Some(mark) = mark(context) else { return };
     let text = format!("a test mail was accepted on {}\n", context.now().to_rfc3339());
-    if let Err(error) = write_atomic(&store.join(MAIL_MARK), text.as_bytes()) {
+    if let Err(error) = write_atomic(&mark, text.as_bytes()) {
         context.monitor().warn(&format!("the test mail will be sent again: {error}"));
     }
 }

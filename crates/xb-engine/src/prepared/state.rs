@@ -1,17 +1,18 @@
 //! What a prepared copy says of itself: which backups are in it, and whether somebody was at work on it when it
 //! was last written. A copy whose state cannot be read, or does not fit its files, is never built upon.
 
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use xb_catalog::BackupRecord;
 use xb_catalog::manifest::MANIFEST_NAME;
+use xb_catalog::{BackupRecord, Repository};
 use xb_core::{BackupId, Lsn};
 use xb_formats::meta::backup_meta::FILE_NAMES;
+use xb_pipeline::Digest;
 use xb_pipeline::copy::list_tree;
 use xb_pipeline::fs::{FsError, write_atomic};
-use xb_pipeline::{Digest, digest_file};
 
 /// The file, among those of the data directory.
 pub(crate) const STATE_NAME: &str = "pyxbackup_prepared.json";
@@ -45,12 +46,14 @@ pub(crate) struct Applied {
 
 impl Applied {
     /// For a backup of a store.
-    pub(crate) fn of(record: &BackupRecord) -> Result<Self, FsError> {
+    pub(crate) fn of(home: &Repository, record: &BackupRecord) -> Result<Self, FsError> {
+        let unreadable = |reason: String| {
+            FsError::on("read the description of", &record.directory)(io::Error::other(reason))
+        };
         let names = [MANIFEST_NAME].into_iter().chain(FILE_NAMES);
-        let path = names.map(|name| record.directory.join(name)).find(|path| path.exists());
-        let path = path.unwrap_or_else(|| record.directory.join(MANIFEST_NAME));
-        let (_, mark) = digest_file(&path)?;
-        Ok(Applied { id: record.id(), to_lsn: record.lsns.map(|lsns| lsns.to), mark })
+        let mut texts = names.map(|name| home.read_beside(record, name)).filter_map(Result::transpose);
+        let text = texts.next().unwrap_or_else(|| Err("there is none".to_owned())).map_err(unreadable)?;
+        Ok(Applied { id: record.id(), to_lsn: record.lsns.map(|lsns| lsns.to), mark: Digest::of(&text) })
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
+use super::copies::StoreCopied;
 use serde::Serialize;
+use xb_catalog::Pin;
 use xb_catalog::plan::RetentionPlan;
 use xb_core::{BackupId, Lsn};
 
@@ -39,12 +41,21 @@ pub struct PruneReport {
     pub leftovers: Vec<LeftBehind>,
     /// Logs of runs that are older than every backup that stays.
     pub logs: Vec<PathBuf>,
+    /// The pins of the store.
+    #[serde(skip)]
+    pub(crate) pins: Vec<Pin>,
     /// Bytes that all of it frees, at least.
     pub frees_bytes: u64,
     /// Whether it was done; else it was only looked at.
     pub done: bool,
     /// Whether sets were left as they are because a restore was reading.
     pub postponed: bool,
+    /// What a store elsewhere keeps for now, and why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub deferred: Vec<String>,
+    /// What went from the stores with copies.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub copies: Vec<StoreCopied>,
     /// What could not be done, and why.
     pub problems: Vec<String>,
 }

@@ -50,9 +50,11 @@ impl Check {
     pub const SPACE: &'static str = "space";
     /// Whether the store could be looked at. Stands alone where it could not.
     pub const STORE: &'static str = "store";
+    /// Whether the other stores have their copies, as far as is known here.
+    pub const COPIES: &'static str = "copies";
     /// Every name there is.
-    pub const NAMES: [&'static str; 5] =
-        [Check::LAST_BACKUP, Check::RUNNING, Check::CHAIN, Check::SPACE, Check::STORE];
+    pub const NAMES: [&'static str; 6] =
+        [Check::LAST_BACKUP, Check::RUNNING, Check::CHAIN, Check::SPACE, Check::STORE, Check::COPIES];
 }
 
 /// How things stand.

@@ -15,6 +15,14 @@ use serde::{Deserialize, Serialize};
 #[serde(try_from = "String", into = "String")]
 pub struct Digest(blake3::Hash);
 
+impl Digest {
+    /// The digest of what is in memory.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Self {
+        Digest(blake3::hash(bytes))
+    }
+}
+
 impl From<blake3::Hash> for Digest {
     fn from(hash: blake3::Hash) -> Self {
         Digest(hash)

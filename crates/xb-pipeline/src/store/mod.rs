@@ -6,6 +6,7 @@
 //!
 //! Everything an implementation returns as done is durable and was confirmed by the other side.
 
+mod address;
 mod error;
 mod path;
 
@@ -13,9 +14,11 @@ use std::fmt::Debug;
 use std::io::{Read, Write};
 
 use chrono::{DateTime, Utc};
+use sha2::{Digest as _, Sha256};
 
 use crate::sink::Digest;
 
+pub use address::{AddressError, StoreAddress};
 pub use error::{StoreError, StoreErrorKind};
 pub use path::{StorePath, StorePathError};
 
@@ -48,6 +51,23 @@ pub enum ObjectDigest {
     Blake3(Digest),
     /// SHA-256.
     Sha256([u8; 32]),
+}
+
+/// The SHA-256 of what is read, for stores that cannot tell another digest.
+///
+/// # Errors
+/// What reading fails with.
+pub fn sha256(mut input: impl Read) -> std::io::Result<[u8; 32]> {
+    let mut hasher = Sha256::new();
+    let mut block = vec![0; 256 * 1024];
+    loop {
+        match input.read(&mut block) {
+            Ok(0) => return Ok(hasher.finalize().into()),
+            Ok(got) => hasher.update(block.get(..got).unwrap_or_default()),
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => (),
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 /// What became of an object that was to go.

@@ -13,6 +13,7 @@ pub(super) fn exit(error: &ExtractError) -> Exit {
         ExtractError::Cancelled(cancelled) => stopped(*cancelled),
         ExtractError::Key { .. } => Exit::Decrypt,
         ExtractError::Fs(_) => Exit::Fatal,
+        ExtractError::Store(_) => Exit::RemoteCommand,
         ExtractError::Digest { .. } => Exit::Extract,
         ExtractError::Archive { source, .. } => match innermost(source) {
             FlowError::Pack(_) => Exit::Compress,
@@ -33,6 +34,7 @@ pub(super) fn kind(error: &ExtractError) -> &'static str {
         ExtractError::Cancelled(_) => "cancelled",
         ExtractError::Key { .. } => "key",
         ExtractError::Fs(_) => "files",
+        ExtractError::Store(_) => "store",
         ExtractError::Digest { .. } | ExtractError::Archive { .. } => "archive",
     }
 }
@@ -44,6 +46,7 @@ pub(super) fn remedy(error: &ExtractError) -> Option<String> {
         ExtractError::Cancelled(_) => "run the same again when it suits",
         ExtractError::Key { fault, .. } => of_key_fault(fault),
         ExtractError::Fs(error) => return Some(of_file(error)),
+        ExtractError::Store(error) => return super::store::remedy(error),
         ExtractError::Digest { .. } => "get the archive from another copy",
         ExtractError::Archive { source, .. } => return of_archive(innermost(source)).map(str::to_owned),
     };

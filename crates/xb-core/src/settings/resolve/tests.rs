@@ -128,6 +128,26 @@ fn every_setting_of_this_version_reaches_its_field() {
         ("meta_item", "last_lsn"),
         ("status_running_hours", "8"),
         ("status_age_hours", "9"),
+        ("store", "s3://b/p"),
+        ("copy_to", "s3://b/p /mnt"),
+        ("copy_retention_sets", "5"),
+        ("copy_retention_days", "5"),
+        ("copy_retention_weeks", "5"),
+        ("copy_retention_months", "5"),
+        ("copy_retention_years", "5"),
+        ("store_rate_limit", "5"),
+        ("s3_endpoint", "http://h"),
+        ("s3_region", "r"),
+        ("s3_access_key", "a"),
+        ("s3_secret_key", "s"),
+        ("s3_path_style", "on"),
+        ("remote_stor_dir", "/s"),
+        ("remote_host", "h"),
+        ("remote_push_only", "1"),
+        ("remote_script", "pyxbackup --x"),
+        ("remote_nc_port", "9999,10010"),
+        ("ssh_opts", "-p 22"),
+        ("ssh_user", "u"),
     ];
     for (name, text) in values {
         let key = Key::named(name).unwrap();
@@ -154,12 +174,11 @@ fn the_fields_of_default_settings_are_the_defaults_of_the_table() {
 
 #[test]
 fn features_to_come_are_refused_all_at_once() {
-    let lines = "remote_host = h\nssh_opts = '-p 22'\nremote_nc_port = 9999\nbinlog_resume = 1\n";
+    let lines = "first_binlog = b.000001\nbinlog_from_master = 1\nbinlog_resume = 1\n";
     insta::assert_snapshot!(errors(&[file(lines)], Task::Incr), @r"
-    a.cnf:4: remote_host = h: sending backups to another host is not in this version; remove the line
-    a.cnf:5: ssh_opts = '-p 22': sending backups to another host is not in this version; remove the line
-    a.cnf:6: remote_nc_port = 9999: sending backups to another host is not in this version; remove the line
-    a.cnf:7: binlog_resume = 1: streaming binary logs is not in this version; remove the line or set binlog_resume = 0
+    a.cnf:4: first_binlog = b.000001: streaming binary logs is not in this version; remove the line
+    a.cnf:5: binlog_from_master = 1: streaming binary logs is not in this version; remove the line or set binlog_from_master = 0
+    a.cnf:6: binlog_resume = 1: streaming binary logs is not in this version; remove the line or set binlog_resume = 0
     ");
 }
 
@@ -194,11 +213,33 @@ fn a_wrong_value_that_the_command_does_not_need_is_a_warning() {
 
 #[test]
 fn a_typed_option_of_a_feature_to_come_is_refused_by_every_command() {
-    let layers = [file(""), typed(&[("remote_host", "h")])];
+    let layers = [file(""), typed(&[("first_binlog", "b.000001")])];
     for task in [Task::Full, Task::List, Task::Status] {
         let error = errors(&layers, task);
-        assert!(error.ends_with("leave out --remote-host"), "{error}");
+        assert!(error.ends_with("leave out --first-binlog"), "{error}");
     }
+}
+
+#[test]
+fn a_host_without_a_directory_stops_what_sends_backups_there() {
+    let layers = [file("remote_host = h\n")];
+    let expected = "remote_stor_dir is not set, and full needs it; give --remote-stor-dir, or set remote_stor_dir \
+                    in the configuration file";
+    assert_eq!(errors(&layers, Task::Full), expected);
+    assert!(resolve(&layers, Task::List).is_ok());
+    let push_only = [file("remote_push_only = 1\n")];
+    let error = errors(&push_only, Task::List);
+    assert!(
+        error.contains("remote_host is not set") && error.contains("remote_stor_dir is not set"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_store_elsewhere_stands_in_for_the_directory() {
+    let text = "[pyxbackup]\nstore = s3://bucket/db1\nwork_dir = /w\n";
+    let layer = cnf::read(text, Path::new("a.cnf"), "pyxbackup").unwrap();
+    assert!(resolve(&[layer], Task::Full).is_ok());
 }
 
 #[test]

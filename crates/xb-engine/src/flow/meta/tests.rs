@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use xb_core::settings::Settings;
 
@@ -12,7 +12,7 @@ fn original() -> PathBuf {
 
 fn context(store: &Path) -> Context {
     let settings = Settings { stor_dir: Some(store.to_owned()), ..Settings::default() };
-    Context { settings, around: Surroundings::default() }
+    Context::new(settings, Surroundings::default())
 }
 
 fn asked(store: &Path, backup: Option<&str>, names: &[&str]) -> Vec<Value> {

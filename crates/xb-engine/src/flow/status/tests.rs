@@ -85,7 +85,7 @@ fn run_of(name: &str, kind: BackupKind) -> RunInfo {
 
 fn facts<'a>(catalog: &'a Catalog, lock: &'a LockState, free_bytes: u64) -> Facts<'a> {
     let limits = Thresholds { running: 24, age: 36 };
-    Facts { catalog, lock: Some(lock), free_bytes: Some(free_bytes), limits, now: now() }
+    Facts { catalog, lock: Some(lock), free_bytes: Some(free_bytes), copies: &[], limits, now: now() }
 }
 
 fn judged(catalog: &Catalog, lock: &LockState) -> StatusReport {

@@ -57,12 +57,35 @@ const STORE: &[Task] = &[
     Task::RestoreSet,
     Task::ApplyLast,
     Task::Prune,
+    Task::Copy,
     Task::Pin,
     Task::Unpin,
     Task::Wipeout,
     Task::Meta,
     Task::LastLsn,
 ];
+/// The commands that may have to do with a store elsewhere.
+const STORES: &[Task] = &[
+    Task::Full,
+    Task::Incr,
+    Task::List,
+    Task::Status,
+    Task::RestoreSet,
+    Task::ApplyLast,
+    Task::Prune,
+    Task::Copy,
+    Task::Pin,
+    Task::Unpin,
+    Task::Wipeout,
+    Task::Meta,
+    Task::LastLsn,
+    Task::ArchiveList,
+    Task::ArchiveCat,
+    Task::ArchiveExtract,
+    Task::ArchiveConvert,
+];
+/// The commands that make copies in other stores, or tell of them.
+const COPYING: &[Task] = &[Task::Full, Task::Incr, Task::Prune, Task::Copy, Task::Status];
 /// The commands that write into `work_dir` or look for a running backup there.
 const WORK: &[Task] = &[
     Task::Full,
@@ -72,10 +95,11 @@ const WORK: &[Task] = &[
     Task::RestoreSet,
     Task::ApplyLast,
     Task::Prune,
+    Task::Copy,
     Task::Wipeout,
 ];
 /// The commands that cannot do without a `work_dir`.
-const WORKING: &[Task] = &[Task::Full, Task::Incr, Task::ApplyLast, Task::Prune, Task::Wipeout];
+const WORKING: &[Task] = &[Task::Full, Task::Incr, Task::ApplyLast, Task::Prune, Task::Copy, Task::Wipeout];
 const STATUS: &[Task] = &[Task::Status];
 const RESTORE: &[Task] = &[Task::RestoreSet];
 /// The commands that remove what is no longer kept.
@@ -96,7 +120,6 @@ const READING: &[Task] = &[
 /// The commands that write archives.
 const WRITING: &[Task] = &[Task::Full, Task::Incr, Task::ArchiveConvert];
 
-const REMOTE: Availability = Availability::Later("sending backups to another host");
 const BINLOGS: Availability = Availability::Later("streaming binary logs");
 
 const THREADS: Kind = Kind::Number { min: 1, max: 256 };
