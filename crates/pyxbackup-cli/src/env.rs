@@ -28,6 +28,14 @@ pub(crate) fn user() -> Option<String> {
     ["USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok()).filter(|name| !name.is_empty())
 }
 
+/// The variables whose names begin with one of `prefixes`, as far as they are text.
+#[expect(clippy::disallowed_methods, reason = "this module is where the environment is read")]
+pub(crate) fn beginning_with(prefixes: &[&str]) -> Vec<(String, String)> {
+    let text = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    text.filter(|(name, _)| prefixes.iter().any(|prefix| name.starts_with(prefix))).collect()
+}
+
 /// Whether this process was started to outlive its terminal, as with nohup.
 pub(crate) fn ignores_hangup() -> bool {
     let status = std::fs::read_to_string(Path::new("/proc/self/status")).unwrap_or_default();

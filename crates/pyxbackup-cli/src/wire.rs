@@ -132,7 +132,7 @@ fn reporter(call: &Call) -> Reporter {
 
 fn masker(call: &Call) -> Masker {
     let settings = &call.resolved.settings;
-    let secrets = [&settings.mysql_pass, &settings.smtp_pass, &settings.notify_url];
+    let secrets = [&settings.mysql_pass, &settings.smtp_pass, &settings.notify_url, &settings.s3_secret_key];
     Masker::new(secrets.into_iter().flatten().cloned())
 }
 
@@ -145,5 +145,12 @@ fn surroundings() -> Surroundings {
     search_path.extend(missing);
     let own = env::home().map(|home| home.join(".my.cnf"));
     let default_option_files = usual.default_option_files.into_iter().chain(own).collect();
-    Surroundings { search_path, default_option_files, user: env::user(), ..Surroundings::default() }
+    Surroundings {
+        search_path,
+        default_option_files,
+        user: env::user(),
+        home: env::home(),
+        variables: env::beginning_with(&Surroundings::CLOUD),
+        ..Surroundings::default()
+    }
 }

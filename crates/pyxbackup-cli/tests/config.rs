@@ -80,7 +80,7 @@ fn a_file_with_features_to_come_stops_only_those_who_take_backups(#[case] comman
 
 #[test]
 fn a_backup_with_features_to_come_is_refused_with_all_of_them() {
-    let (_dir, path) = config("a.cnf", "binlog_resume = 1\nremote_host = other\n");
+    let (_dir, path) = config("a.cnf", "binlog_resume = 1\nfirst_binlog = b.000001\n");
     let line = |number: usize, rest: &str| format!("pyxbackup: error: {path}:{number}: {rest}\n");
     pyxbackup(&["-f", &path, "full"])
         .assert()
@@ -93,7 +93,7 @@ fn a_backup_with_features_to_come_is_refused_with_all_of_them() {
         .stderr(predicate::str::contains("  hint: remove the line or set binlog_resume = 0\n"))
         .stderr(predicate::str::contains(line(
             3,
-            "remote_host = other: sending backups to another host is not in this version",
+            "first_binlog = b.000001: streaming binary logs is not in this version",
         )));
 }
 

@@ -22,7 +22,7 @@ pub enum NewBackup {
     /// In a directory of this machine.
     Here(Draft),
     /// In a store elsewhere.
-    Elsewhere(RemoteDraft),
+    Elsewhere(Box<RemoteDraft>),
 }
 
 impl NewBackup {

@@ -148,7 +148,7 @@ impl Repository {
                 Ok(NewBackup::Here(Draft::begin(root, place)?))
             }
             Repository::Elsewhere(remote) => {
-                Ok(NewBackup::Elsewhere(RemoteDraft::begin(remote.clone(), place, now)?))
+                Ok(NewBackup::Elsewhere(Box::new(RemoteDraft::begin(remote.clone(), place, now)?)))
             }
         }
     }

@@ -95,7 +95,9 @@ impl Context {
     /// and what notices are sent with.
     pub(crate) fn masker(&self, found: Option<&Secret>) -> Masker {
         let as_written = |secret: &Secret| Secret::new(option_file::quote(secret.expose()).trim_matches('"'));
-        let secrets = self.settings.mysql_pass.iter().chain(found).chain(&self.settings.smtp_pass);
+        let settings = &self.settings;
+        let secrets =
+            settings.mysql_pass.iter().chain(found).chain(&settings.smtp_pass).chain(&settings.s3_secret_key);
         let secrets = secrets.flat_map(|secret| [secret.clone(), as_written(secret)]);
         Masker::new(secrets.chain(self.settings.notify_url.iter().flat_map(http::secrets_in)))
     }

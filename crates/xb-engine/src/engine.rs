@@ -11,8 +11,9 @@ use crate::error::EngineError;
 use crate::flow;
 use crate::flow::archive::{ArchiveInput, ArchiveSelection};
 use crate::report::{
-    ApplyReport, ArchiveConverted, ArchiveExtracted, ArchiveListing, BackupReport, CopyReport, LastLsn,
-    ListReport, MetaReport, PinReport, PruneOptions, PruneReport, RestoreReport, StatusReport, WipeReport,
+    ApplyReport, ArchiveConverted, ArchiveExtracted, ArchiveListing, BackupReport, CopyReport, Fleet,
+    LastLsn, ListReport, MetaReport, PinReport, PruneOptions, PruneReport, RestoreReport, StatusReport,
+    WipeReport,
 };
 use crate::surroundings::Surroundings;
 use crate::told;
@@ -131,6 +132,28 @@ impl Engine {
     /// [`EngineError`] when the store cannot be read.
     pub fn list(&self) -> Result<ListReport, EngineError> {
         self.0.settled(flow::list::run(&self.0))
+    }
+
+    /// What is in the stores of all servers beside this one: those in the same bucket, host directory or directory.
+    ///
+    /// # Errors
+    /// [`EngineError`] when the place cannot be listed; a store that cannot be read is an entry that says so.
+    pub fn list_all(&self) -> Result<Fleet<ListReport>, EngineError> {
+        self.0.settled(flow::fleet::list(&self.0))
+    }
+
+    /// How things stand with all of them.
+    ///
+    /// # Errors
+    /// As [`Engine::list_all`].
+    pub fn status_all(&self) -> Result<Fleet<StatusReport>, EngineError> {
+        self.0.settled(flow::fleet::status(&self.0))
+    }
+
+    /// The store as it is named, without looking at it; nothing when the settings name none.
+    #[must_use]
+    pub fn store_shown(&self) -> Option<String> {
+        self.0.store_shown()
     }
 
     /// How things stand.

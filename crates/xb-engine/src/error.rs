@@ -73,6 +73,12 @@ pub enum EngineError {
     /// An address of a store cannot be understood.
     #[error(transparent)]
     Address(#[from] AddressError),
+    /// The store has no prefix of its own beside which those of others could stand.
+    #[error("{store} has no prefix of its own, so there is no telling where other servers are")]
+    NoFleet {
+        /// The store.
+        store: String,
+    },
     /// What can be done in a directory of this machine only.
     #[error("{what} works on a store that is a directory of this machine, and {store} is not")]
     OnlyHere {

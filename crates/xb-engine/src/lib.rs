@@ -52,10 +52,10 @@ pub use error::{EngineError, LastWords, WrongBackup};
 pub use flow::archive::{ArchiveInput, ArchiveRefusal, ArchiveSelection};
 pub use lock::{LockError, LockState, RunInfo};
 pub use report::{
-    ApplyReport, ArchiveConverted, ArchiveExtracted, ArchiveListing, BackupReport, Check, CopyReport,
-    LastBackup, LastFull, LastLsn, LeftBehind, Level, Limits, ListReport, MetaItem, MetaReport, NextStep,
-    PinReport, PruneOptions, PruneReport, RestoreReport, Running, StatusReport, StatusValues, StoreCopied,
-    WipeItem, WipeReport,
+    ApplyReport, ArchiveConverted, ArchiveExtracted, ArchiveListing, BackupReport, Check, CopyReport, Fleet,
+    FleetServer, LastBackup, LastFull, LastLsn, LeftBehind, Level, Limits, ListReport, MetaItem, MetaReport,
+    NextStep, PinReport, PruneOptions, PruneReport, RestoreReport, Running, StatusReport, StatusValues,
+    StoreCopied, WipeItem, WipeReport,
 };
 pub use runlogs::log_name;
 pub use server::ServerError;

@@ -1,6 +1,7 @@
 //! What flows answer. Everything here serialises; nothing is printed by the library.
 
 mod copies;
+mod fleet;
 mod keep;
 mod meta;
 mod status;
@@ -17,6 +18,7 @@ use xb_pipeline::archive::Member;
 use crate::lock::LockState;
 
 pub use copies::{CopyReport, StoreCopied};
+pub use fleet::{Fleet, FleetServer};
 pub use keep::{ApplyReport, LeftBehind, PinReport, PruneOptions, PruneReport, WipeItem, WipeReport};
 pub use meta::{LastLsn, MetaItem, MetaReport};
 pub use status::{Check, LastBackup, LastFull, Level, Limits, Running, StatusReport, StatusValues};

@@ -16,7 +16,7 @@ use crate::error::EngineError;
 const CACHE: &str = ".pyxbackup.cache";
 
 /// The address of the store of a run.
-fn address(settings: &Settings) -> Result<StoreAddress, EngineError> {
+pub(crate) fn address(settings: &Settings) -> Result<StoreAddress, EngineError> {
     if let Some(address) = &settings.store {
         return Ok(StoreAddress::parse(address)?);
     }
@@ -45,9 +45,14 @@ pub(crate) fn copies(settings: &Settings) -> Result<Vec<StoreAddress>, EngineErr
 
 /// The store of a run.
 pub(crate) fn home(context: &Context) -> Result<Repository, EngineError> {
-    match address(&context.settings)? {
-        StoreAddress::Local(directory) => Ok(Repository::Here(directory)),
-        elsewhere => Ok(Repository::Elsewhere(open_remote(context, &elsewhere)?)),
+    repository(context, &address(&context.settings)?)
+}
+
+/// The store at an address.
+pub(crate) fn repository(context: &Context, address: &StoreAddress) -> Result<Repository, EngineError> {
+    match address {
+        StoreAddress::Local(directory) => Ok(Repository::Here(directory.clone())),
+        elsewhere => Ok(Repository::Elsewhere(open_remote(context, elsewhere)?)),
     }
 }
 

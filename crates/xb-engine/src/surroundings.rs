@@ -27,8 +27,18 @@ pub struct Surroundings {
     pub default_option_files: Vec<PathBuf>,
     /// The account used when nothing names one.
     pub user: Option<String>,
+    /// The home directory, in which the tools of object storage keep their credentials.
+    pub home: Option<PathBuf>,
+    /// Variables by which object storage is configured: those whose names begin with one of
+    /// [`Surroundings::CLOUD`].
+    pub variables: Vec<(String, String)>,
     /// What notices of a failure advise. By default, what is known of the engine's own messages.
     pub advice: Advice,
+}
+
+impl Surroundings {
+    /// How the names of variables begin that matter to object storage.
+    pub const CLOUD: [&'static str; 3] = ["AWS_", "GOOGLE_", "AZURE_"];
 }
 
 impl Default for Surroundings {
@@ -49,6 +59,8 @@ impl Default for Surroundings {
             ]),
             default_option_files: paths(&["/etc/my.cnf", "/etc/mysql/my.cnf"]),
             user: None,
+            home: None,
+            variables: Vec::new(),
             advice: Arc::new(|error| error.known_advice().map(str::to_owned).into_iter().collect()),
         }
     }

@@ -7,6 +7,8 @@ use super::{archive, help, keep, own, shown, status, takes_no_value};
 
 /// The id of `--format`.
 pub(super) const FORMAT: &str = "format";
+/// The id of `--all`.
+pub(super) const ALL: &str = "all_servers";
 /// The section that is read when none is named.
 pub(super) const DEFAULT_SECTION: &str = "pyxbackup";
 
@@ -109,7 +111,17 @@ fn of_task(task: Task, word: &'static str, detail: Detail) -> Command {
 
 /// The arguments that only this command has.
 fn own_args(task: Task) -> Vec<Arg> {
-    [archive::args(task), status::args(task), own::args(task), keep::args(task)].concat()
+    [archive::args(task), status::args(task), own::args(task), keep::args(task), all(task)].concat()
+}
+
+/// The option that asks for more servers than this one.
+fn all(task: Task) -> Vec<Arg> {
+    if !matches!(task, Task::List | Task::Status) {
+        return Vec::new();
+    }
+    let arg = Arg::new(ALL).long("all").action(ArgAction::SetTrue);
+    let help = "every server whose store stands in the same bucket or directory as this one's";
+    vec![arg.help(help).help_heading(Group::Remote.title())]
 }
 
 fn format_option(formats: &'static [&'static str]) -> Arg {

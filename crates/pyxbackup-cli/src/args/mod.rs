@@ -53,7 +53,7 @@ impl Typed {
     pub(crate) fn wants_json(&self) -> bool {
         let by_format = matches!(
             self.command,
-            Command::List { format: ListFormat::Json }
+            Command::List { format: ListFormat::Json, .. }
                 | Command::ConfigShow { format: Some(ConfigFormat::Json) }
                 | Command::Archive(ArchiveCommand::List { format: MembersFormat::Json, .. })
                 | Command::Meta { format: FactsFormat::Json, .. }
@@ -75,6 +75,8 @@ pub(crate) enum Command {
     Incr,
     List {
         format: ListFormat,
+        /// The stores of all servers beside this one, too.
+        all: bool,
     },
     Status(StatusCommand),
     RestoreSet,
@@ -230,6 +232,7 @@ fn command(task: Task, matches: &ArgMatches) -> Command {
                 None if json => ListFormat::Json,
                 _ => ListFormat::Lines,
             },
+            all: matches.get_flag(build::ALL),
         },
         Task::Status => Command::Status(status::command(matches)),
         Task::ConfigShow => Command::ConfigShow {

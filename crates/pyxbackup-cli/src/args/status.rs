@@ -22,6 +22,8 @@ pub(crate) struct StatusCommand {
     pub(crate) output: Option<PathBuf>,
     /// The section of the configuration file; tells the servers of one machine apart.
     pub(crate) section: String,
+    /// The stores of all servers beside this one, too.
+    pub(crate) all: bool,
 }
 
 /// How `status` prints.
@@ -79,6 +81,7 @@ pub(super) fn command(matches: &ArgMatches) -> StatusCommand {
         question,
         output: matches.get_one::<PathBuf>(OUTPUT).cloned(),
         section: text("config_section").unwrap_or_else(|| build::DEFAULT_SECTION.to_owned()),
+        all: matches.get_flag(build::ALL),
     }
 }
 
@@ -107,6 +110,13 @@ pub(super) fn check(matches: &ArgMatches) -> Result<(), CliError> {
     };
     if command.output.is_some() && command.format != StatusFormat::Prometheus {
         return Err(needs("--output", "prometheus"));
+    }
+    let is_single = matches!(command.format, StatusFormat::Zabbix | StatusFormat::Prometheus);
+    if command.all && (is_single || command.output.is_some()) {
+        return Err(CliError::usage(
+            "--all goes with nagios and json, and with --status-format=none",
+            "ask for each server with a call of its own, or use --status-format=json",
+        ));
     }
     match &command.question {
         Question::Verdict => Ok(()),

@@ -177,7 +177,7 @@ fn levels_may_be_negative() {
 #[case(&["list", "--format=json"], ListFormat::Json)]
 #[case(&["--json", "list"], ListFormat::Json)]
 fn list_prints_lines_unless_told_otherwise(#[case] args: &[&str], #[case] format: ListFormat) {
-    assert_eq!(typed(args).command, Command::List { format });
+    assert_eq!(typed(args).command, Command::List { format, all: false });
 }
 
 #[test]

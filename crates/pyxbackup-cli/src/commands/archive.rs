@@ -18,6 +18,9 @@ use crate::exit::Exit;
 use crate::render;
 use crate::wire::{self, Aloud};
 
+/// How the address of an object begins that is not a file of this machine.
+const ELSEWHERE: [&str; 4] = ["s3://", "gs://", "az://", "ssh://"];
+
 pub(super) fn run(call: &Call, command: ArchiveCommand, out: &mut dyn Write) -> Result<Exit, CliError> {
     match command {
         ArchiveCommand::List { file, patterns, as_stored, format } => {
@@ -61,7 +64,11 @@ pub(super) fn run(call: &Call, command: ArchiveCommand, out: &mut dyn Write) -> 
 /// `-` is standard input.
 fn input(file: PathBuf) -> Result<ArchiveInput, CliError> {
     if file.as_os_str() != "-" {
-        return Ok(ArchiveInput::File(file));
+        let elsewhere = file.to_str().filter(|text| ELSEWHERE.iter().any(|scheme| text.starts_with(scheme)));
+        return Ok(match elsewhere {
+            Some(address) => ArchiveInput::Elsewhere(address.to_owned()),
+            None => ArchiveInput::File(file),
+        });
     }
     let stdin = io::stdin();
     if stdin.is_terminal() {

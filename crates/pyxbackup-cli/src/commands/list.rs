@@ -25,7 +25,7 @@ pub(super) fn run(
     let text = match format {
         ListFormat::Lines => render::lines::lines(&report),
         ListFormat::Table => render::table::table(&report, terminal_width()),
-        ListFormat::Json => json(&report)?,
+        ListFormat::Json => render::json(&value(&report)?)?,
     };
     if text.is_empty() && !call.quiet {
         // Not a result: scripts take every line of the output for one.
@@ -35,12 +35,12 @@ pub(super) fn run(
 }
 
 /// The columns of the terminal the output goes to; in a pipe lines may be as long as they like.
-fn terminal_width() -> Option<usize> {
+pub(super) fn terminal_width() -> Option<usize> {
     Table::new().width().map(usize::from)
 }
 
 /// The report, and of each backup whether it can be restored.
-fn json(report: &ListReport) -> Result<String, CliError> {
+pub(super) fn value(report: &ListReport) -> Result<Value, CliError> {
     let internal = |error: serde_json::Error| CliError::Internal(error.to_string());
     let mut object = serde_json::to_value(report).map_err(internal)?;
     let sets = object.get_mut("sets").and_then(Value::as_array_mut);
@@ -55,7 +55,7 @@ fn json(report: &ListReport) -> Result<String, CliError> {
             }
         }
     }
-    render::json(&object)
+    Ok(object)
 }
 
 fn add_restorable(set: &BackupSet, shown: &mut Value) {

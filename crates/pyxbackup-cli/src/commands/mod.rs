@@ -4,6 +4,7 @@ mod apply_last;
 mod archive;
 mod backup;
 mod config_show;
+mod fleet;
 mod keep;
 mod list;
 mod manual;
@@ -33,7 +34,9 @@ pub(crate) fn dispatch(
     match command {
         Command::Full => backup::run(call, BackupKind::Full, out),
         Command::Incr => backup::run(call, BackupKind::Incremental, out),
-        Command::List { format } => list::run(call, format, out, err),
+        Command::List { format, all: true } => fleet::list(call, format, out),
+        Command::List { format, all: false } => list::run(call, format, out, err),
+        Command::Status(asked) if asked.all => fleet::status(call, &asked, out),
         Command::Status(asked) => status::run(call, &asked, out),
         Command::RestoreSet => restore_set::run(call, out),
         Command::ApplyLast => apply_last::run(call, out),

@@ -22,7 +22,7 @@ pub(super) fn run(call: &Call, asked: &StatusCommand, out: &mut dyn Write) -> Re
         Question::Discovery => Some(engine.list()?),
         Question::Verdict | Question::Key(_) => None,
     };
-    let store = call.resolved.settings.stor_dir.as_ref().map(|store| store.display().to_string());
+    let store = engine.store_shown();
     answer(&Known { report: &report, list: list.as_ref(), store: store.as_deref() }, asked, out)
 }
 
@@ -95,7 +95,7 @@ fn text(known: &Known<'_>, asked: &StatusCommand) -> Result<String, CliError> {
     })
 }
 
-fn exit(level: Level) -> Exit {
+pub(super) fn exit(level: Level) -> Exit {
     match level {
         Level::Ok => Exit::Success,
         Level::Warn => Exit::StatusWarning,

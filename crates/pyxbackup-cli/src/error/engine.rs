@@ -72,6 +72,7 @@ impl Failure {
             | EngineError::NotSet { .. }
             | EngineError::Address(_)
             | EngineError::OnlyHere { .. }
+            | EngineError::NoFleet { .. }
             | EngineError::Hook { .. }
             | EngineError::NoBitmaps { .. }
             | EngineError::Commit(_)
@@ -101,7 +102,10 @@ impl Failure {
             EngineError::Probe(_) | EngineError::Mismatch(_) | EngineError::Process(_) => "engine",
             EngineError::Store(_) => "store",
             EngineError::NotCopied { .. } => "copy",
-            EngineError::NotSet { .. } | EngineError::Address(_) | EngineError::OnlyHere { .. } => "settings",
+            EngineError::NotSet { .. }
+            | EngineError::Address(_)
+            | EngineError::NoFleet { .. }
+            | EngineError::OnlyHere { .. } => "settings",
             EngineError::Hook { .. } => "hook",
             EngineError::NoBitmaps { .. } | EngineError::BitmapPurge { .. } => "bitmaps",
             EngineError::Commit(_) => "commit",
@@ -246,6 +250,7 @@ fn remedy(error: &EngineError) -> Option<String> {
         | EngineError::Store(error)
         | EngineError::Remove(RemoveError::Store(error)) => return store::remedy(error),
         EngineError::Address(_) => "correct it in the configuration file, or on the command line",
+        EngineError::NoFleet { .. } => "give each server a prefix of its own: store = s3://bucket/NAME",
         EngineError::OnlyHere { .. } => {
             "use the tools of that store; `pyxbackup list` shows what is in it, `pyxbackup prune` removes by retention"
         }

@@ -24,7 +24,7 @@ pub(crate) fn nagios(report: &StatusReport) -> String {
 }
 
 /// Nagios reads one line, and takes what stands behind a bar for measurements.
-fn one_line(message: &str) -> String {
+pub(crate) fn one_line(message: &str) -> String {
     message.chars().map(|c| if c.is_control() || c == '|' { ' ' } else { c }).collect()
 }
 

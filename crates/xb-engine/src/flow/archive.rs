@@ -47,7 +47,7 @@ pub(crate) fn list(
     wanted: &ArchiveSelection,
 ) -> Result<ArchiveListing, EngineError> {
     let selection = Selection::new(&wanted.patterns, wanted.as_stored)?;
-    let opened = Opened::new(input, context.cancel())?;
+    let opened = Opened::new(context, input)?;
     let keys = keys(context)?;
     let is_wanted = |path: &StreamPath| selection.wants(path);
     let pipeline_wanted = Wanted {
@@ -82,7 +82,7 @@ pub(crate) fn cat(
     let shown = String::from_utf8_lossy(member).into_owned();
     let path = StreamPath::new(member)
         .map_err(|error| ArchiveRefusal::MemberPath { member: shown.clone(), reason: error.to_string() })?;
-    let opened = Opened::new(input, context.cancel())?;
+    let opened = Opened::new(context, input)?;
     let keys = keys(context)?;
     let options = read_options(context, &keys, &**context.monitor());
     context.monitor().phase(Phase::Read, &opened.name.display().to_string(), opened.bytes);
@@ -115,7 +115,7 @@ fn nearest_members(
         false
     };
     let wanted = Wanted { files: Some(&consider), as_stored, ..Wanted::default() };
-    let opened = Opened::new(ArchiveInput::File(archive.to_owned()), context.cancel());
+    let opened = Opened::new(context, ArchiveInput::File(archive.to_owned()));
     // It is another error that is told.
     let _ = opened
         .map(|opened| pipeline::list(opened.reader, archive, &wanted, &read_options(context, keys, &Silent)));
@@ -129,7 +129,7 @@ pub(crate) fn extract(
     wanted: &ArchiveSelection,
 ) -> Result<ArchiveExtracted, EngineError> {
     let selection = Selection::new(&wanted.patterns, wanted.as_stored)?;
-    let opened = Opened::new(input, context.cancel())?;
+    let opened = Opened::new(context, input)?;
     let keys = keys(context)?;
     if let Some(archive) = opened.again.as_ref().filter(|_| selection.is_all() && !wanted.as_stored) {
         // What can be known to fail is found before anything is made.
@@ -230,7 +230,7 @@ fn make_archive(
             (Origin::Directory, Phase::Convert, Some(tree_bytes(&directory)?))
         }
         None => {
-            let opened = Opened::new(from, context.cancel())?;
+            let opened = Opened::new(context, from)?;
             (Origin::Archive(Box::new(opened.reader)), Phase::Convert, opened.bytes)
         }
     };
@@ -250,7 +250,7 @@ fn make_archive(
 
 fn make_directory(context: &Context, from: ArchiveInput, to: &Path) -> Result<ArchiveConverted, EngineError> {
     let keys = keys(context)?;
-    let opened = Opened::new(from, context.cancel())?;
+    let opened = Opened::new(context, from)?;
     let from = opened.name.clone();
     let target = Target::enter(to)?;
     let extracted = unpack(context, opened, &target, &Wanted::default(), &keys, &between(&from, to));

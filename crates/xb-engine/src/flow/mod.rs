@@ -6,6 +6,7 @@ pub(crate) mod archive;
 pub(crate) mod backup;
 pub(crate) mod copies;
 pub(crate) mod describe;
+pub(crate) mod fleet;
 pub(crate) mod from_prepared;
 pub(crate) mod list;
 pub(crate) mod meta;

@@ -26,23 +26,23 @@ const NO_BASE: &str = "No current full backup: the next incremental has nothing 
 
 /// Everything a verdict is made from.
 #[derive(Clone, Copy)]
-struct Facts<'a> {
-    catalog: &'a Catalog,
+pub(super) struct Facts<'a> {
+    pub(super) catalog: &'a Catalog,
     /// `None` where nobody can tell.
-    lock: Option<&'a LockState>,
+    pub(super) lock: Option<&'a LockState>,
     /// The same.
-    free_bytes: Option<u64>,
+    pub(super) free_bytes: Option<u64>,
     /// The stores with copies, with what is known of each here.
-    copies: &'a [(String, Option<CopyState>)],
-    limits: Thresholds,
-    now: DateTime<FixedOffset>,
+    pub(super) copies: &'a [(String, Option<CopyState>)],
+    pub(super) limits: Thresholds,
+    pub(super) now: DateTime<FixedOffset>,
 }
 
 /// When things become old, in hours.
 #[derive(Clone, Copy, Debug)]
-struct Thresholds {
-    running: u64,
-    age: u64,
+pub(super) struct Thresholds {
+    pub(super) running: u64,
+    pub(super) age: u64,
 }
 
 pub(crate) fn run(context: &Context) -> Result<StatusReport, EngineError> {
@@ -62,7 +62,7 @@ pub(crate) fn run(context: &Context) -> Result<StatusReport, EngineError> {
 
 /// The worst thing there is to say, and all the others. A run that is going on does not hide that the last
 /// backup is old.
-fn judge(facts: Facts<'_>) -> StatusReport {
+pub(super) fn judge(facts: Facts<'_>) -> StatusReport {
     let space = Space::of(facts.catalog);
     let values = values(facts, space);
     let last = check_last(facts, &values.last);

@@ -14,7 +14,7 @@ use crate::store::{StoreError, StoreErrorKind, Upload};
 pub struct ObjectWriter {
     to: To,
     name: PathBuf,
-    hasher: blake3::Hasher,
+    hasher: Box<blake3::Hasher>,
     size: u64,
 }
 
@@ -42,13 +42,13 @@ impl ObjectWriter {
     pub fn file(path: &Path) -> Result<Self, FsError> {
         let to = To::File { file: create_private(path)?, path: path.to_owned(), flusher: Flusher::default() };
         let name = PathBuf::from(path.file_name().unwrap_or_default());
-        Ok(ObjectWriter { to, name, hasher: blake3::Hasher::new(), size: 0 })
+        Ok(ObjectWriter { to, name, hasher: Box::default(), size: 0 })
     }
 
     /// Writes to a store; the receipt names the object `name`.
     #[must_use]
     pub fn upload(upload: Box<dyn Upload>, name: impl Into<PathBuf>) -> Self {
-        ObjectWriter { to: To::Store(upload), name: name.into(), hasher: blake3::Hasher::new(), size: 0 }
+        ObjectWriter { to: To::Store(upload), name: name.into(), hasher: Box::default(), size: 0 }
     }
 
     /// Writes the next bytes.

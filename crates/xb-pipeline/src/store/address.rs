@@ -34,6 +34,43 @@ pub struct AddressError {
 }
 
 impl StoreAddress {
+    /// The address above: of the directory the store stands in. None for a bucket, or for the root of a host.
+    #[must_use]
+    pub fn parent(&self) -> Option<Self> {
+        match self {
+            StoreAddress::Local(path) => path.parent().map(|parent| StoreAddress::Local(parent.to_owned())),
+            StoreAddress::Ssh { user, host, port, root } => {
+                let (parent, name) = root.trim_end_matches('/').rsplit_once('/')?;
+                let root = if parent.is_empty() { "/" } else { parent };
+                let (user, host) = (user.clone(), host.clone());
+                (!name.is_empty()).then(|| StoreAddress::Ssh {
+                    user,
+                    host,
+                    port: *port,
+                    root: root.to_owned(),
+                })
+            }
+            StoreAddress::Object(text) => {
+                let (parent, _) = text.rsplit_once('/')?;
+                (!parent.ends_with('/')).then(|| StoreAddress::Object(parent.to_owned()))
+            }
+        }
+    }
+
+    /// The address of a directory in this one.
+    #[must_use]
+    pub fn child(&self, name: &str) -> Self {
+        let below = |root: &str| format!("{}/{name}", root.trim_end_matches('/'));
+        match self {
+            StoreAddress::Local(path) => StoreAddress::Local(path.join(name)),
+            StoreAddress::Object(text) => StoreAddress::Object(below(text)),
+            StoreAddress::Ssh { user, host, port, root } => {
+                let (user, host) = (user.clone(), host.clone());
+                StoreAddress::Ssh { user, host, port: *port, root: below(root) }
+            }
+        }
+    }
+
     /// Reads an address.
     ///
     /// # Errors
@@ -126,6 +163,24 @@ mod tests {
             assert_eq!(StoreAddress::parse(text).unwrap().to_string(), text);
         }
         assert_eq!(StoreAddress::parse("file:///srv/x").unwrap(), StoreAddress::Local("/srv/x".into()));
+    }
+
+    #[test]
+    fn a_store_has_those_of_others_beside_it() {
+        for (own, parent) in [
+            ("s3://bucket/fleet/db1", Some("s3://bucket/fleet")),
+            ("s3://bucket/db1", Some("s3://bucket")),
+            ("s3://bucket", None),
+            ("ssh://u@h:22/srv/db1", Some("ssh://u@h:22/srv")),
+            ("ssh://h/db1", Some("ssh://h/")),
+            ("/srv/db1", Some("/srv")),
+        ] {
+            let address = StoreAddress::parse(own).unwrap();
+            assert_eq!(address.parent().map(|parent| parent.to_string()).as_deref(), parent);
+            if let Some(parent) = address.parent() {
+                assert_eq!(parent.child("db1"), address);
+            }
+        }
     }
 
     #[test]

@@ -42,7 +42,7 @@ fn full() -> StatusReport {
 }
 
 fn asked(format: StatusFormat, question: Question) -> StatusCommand {
-    StatusCommand { format, question, output: None, section: "pyxbackup".to_owned() }
+    StatusCommand { format, question, output: None, section: "pyxbackup".to_owned(), all: false }
 }
 
 fn verdict_in(format: StatusFormat) -> StatusCommand {

@@ -11,9 +11,12 @@ use xb_formats::archive::Archive;
 use xb_pipeline::FlowError;
 use xb_pipeline::cancel::CancelToken;
 use xb_pipeline::fs::FsError;
+use xb_pipeline::store::{AddressError, StoreAddress, StorePath};
 
 use super::refusal::ArchiveRefusal;
+use crate::context::Context;
 use crate::error::EngineError;
+use crate::stores;
 
 /// How long a read may wait before the stop signal is looked at again.
 const PATIENCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
@@ -23,6 +26,8 @@ const PATIENCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 pub enum ArchiveInput {
     /// A file with a name.
     File(PathBuf),
+    /// An object of a store elsewhere, by its address: that of the store, and the path in it.
+    Elsewhere(String),
     /// A pipe, a socket, or a file that is open already. It is read from where it stands, once.
     Stream {
         /// What it is called in messages.
@@ -37,6 +42,7 @@ impl ArchiveInput {
     #[must_use]
     pub fn name(&self) -> &Path {
         match self {
+            ArchiveInput::Elsewhere(address) => Path::new(address),
             ArchiveInput::File(path) | ArchiveInput::Stream { name: path, .. } => path,
         }
     }
@@ -45,7 +51,7 @@ impl ArchiveInput {
     pub(super) fn path(&self) -> Option<&Path> {
         match self {
             ArchiveInput::File(path) => Some(path),
-            ArchiveInput::Stream { .. } => None,
+            ArchiveInput::Stream { .. } | ArchiveInput::Elsewhere(_) => None,
         }
     }
 }
@@ -62,10 +68,20 @@ pub(super) struct Opened {
 
 impl Opened {
     /// Opens an archive. A directory is none.
-    pub(super) fn new(input: ArchiveInput, cancel: &CancelToken) -> Result<Self, EngineError> {
+    pub(super) fn new(context: &Context, input: ArchiveInput) -> Result<Self, EngineError> {
         let name = input.name().to_owned();
         let path = input.path().map(Path::to_owned);
+        let cancel = context.cancel().clone();
         let file = match input {
+            ArchiveInput::Elsewhere(address) => {
+                let input = Input::Elsewhere(open_elsewhere(context, &address)?);
+                return Ok(Opened {
+                    name,
+                    reader: Interruptible { input, cancel },
+                    bytes: None,
+                    again: None,
+                });
+            }
             ArchiveInput::File(path) => open(&path).map_err(FsError::on("open", &path))?,
             ArchiveInput::Stream { stream, .. } => stream,
         };
@@ -75,8 +91,17 @@ impl Opened {
         }
         let bytes = meta.is_file().then_some(meta.len());
         let again = path.filter(|_| meta.is_file());
-        Ok(Opened { name, reader: Interruptible { file, cancel: cancel.clone() }, bytes, again })
+        Ok(Opened { name, reader: Interruptible { input: Input::File(file), cancel }, bytes, again })
     }
+}
+
+fn open_elsewhere(context: &Context, address: &str) -> Result<Box<dyn Read + Send>, EngineError> {
+    let object = StoreAddress::parse(address)?;
+    let name = address.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+    let unusable = || AddressError { address: address.to_owned(), reason: "it names no object of a store" };
+    let directory = object.parent().ok_or_else(unusable)?;
+    let path = StorePath::parse(name).map_err(|_| unusable())?;
+    Ok(stores::open_remote(context, &directory)?.store().read(&path, 0)?)
 }
 
 /// Opens a file without waiting: a named pipe may have to wait for its writer, and that is done where a stop signal
@@ -99,18 +124,28 @@ pub(super) fn archives_in(directory: &Path) -> Vec<PathBuf> {
 
 /// A file whose reads end when somebody asks to stop, also while nothing comes.
 pub(super) struct Interruptible {
-    file: File,
+    input: Input,
     cancel: CancelToken,
+}
+
+enum Input {
+    File(File),
+    /// Ends by itself when somebody asks to stop.
+    Elsewhere(Box<dyn Read + Send>),
 }
 
 impl Read for Interruptible {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let file = match &mut self.input {
+            Input::File(file) => file,
+            Input::Elsewhere(input) => return input.read(buffer),
+        };
         loop {
             self.cancel.check().map_err(FlowError::from)?;
-            let mut waiting = [PollFd::new(&self.file, PollFlags::IN)];
+            let mut waiting = [PollFd::new(&*file, PollFlags::IN)];
             match poll(&mut waiting, Some(&PATIENCE)) {
                 Ok(0) | Err(rustix::io::Errno::INTR) => {}
-                Ok(_) => match self.file.read(buffer) {
+                Ok(_) => match file.read(buffer) {
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                     other => return other,
                 },
@@ -125,6 +160,12 @@ mod tests {
     use xb_pipeline::cancel::CancelReason;
 
     use super::*;
+    use crate::surroundings::Surroundings;
+
+    fn context(cancel: &CancelToken) -> Context {
+        let around = Surroundings { cancel: cancel.clone(), ..Surroundings::default() };
+        Context::new(xb_core::settings::Settings::default(), around)
+    }
 
     #[test]
     fn a_pipe_into_which_nobody_writes_does_not_hold_up_who_wants_to_stop() {
@@ -132,7 +173,7 @@ mod tests {
         let cancel = CancelToken::new();
         let stream = File::from(reader);
         let input = ArchiveInput::Stream { name: "standard input".into(), stream };
-        let mut opened = Opened::new(input, &cancel).unwrap();
+        let mut opened = Opened::new(&context(&cancel), input).unwrap();
         assert_eq!(opened.bytes, None);
         cancel.cancel(CancelReason::Interrupt);
         let error = opened.reader.read(&mut [0; 8]).unwrap_err();
@@ -145,7 +186,7 @@ mod tests {
         for name in ["backup.xbs.zst", "backup.meta", "other.xbs"] {
             std::fs::write(dir.path().join(name), "").unwrap();
         }
-        let opened = Opened::new(ArchiveInput::File(dir.path().to_owned()), &CancelToken::new());
+        let opened = Opened::new(&context(&CancelToken::new()), ArchiveInput::File(dir.path().to_owned()));
         let Err(EngineError::Refused(ArchiveRefusal::Directory { archives, .. })) = opened else {
             panic!("it was opened")
         };
