@@ -1,5 +1,6 @@
 //! Which stores the settings name, and opening them.
 
+use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -7,6 +8,10 @@ use xb_catalog::{Remote, Repository};
 use xb_core::settings::Settings;
 use xb_pipeline::Digest;
 use xb_pipeline::fs::create_dir_private;
+use xb_pipeline::store::local::LocalStore;
+use xb_pipeline::store::wrap::limit::Limit;
+use xb_pipeline::store::wrap::retry::{Patience, Retry};
+use xb_pipeline::store::wrap::timer::SystemTimer;
 use xb_pipeline::store::{Store, StoreAddress};
 
 use crate::context::Context;
@@ -68,9 +73,19 @@ pub(crate) fn open_remote(context: &Context, address: &StoreAddress) -> Result<R
     Ok(Remote::new(store, cache, owner(context)))
 }
 
+/// Opens a store, with what every one gets: a rate that is kept, and patience with what passes.
 fn open(context: &Context, address: &StoreAddress) -> Result<Arc<dyn Store>, EngineError> {
-    let _ = (context, address);
-    Err(EngineError::NotSet { key: "store" })
+    let store: Arc<dyn Store> = match address {
+        StoreAddress::Local(directory) => Arc::new(LocalStore::open(directory)?),
+        other => return Err(EngineError::OnlyHere { what: "this", store: other.to_string() }),
+    };
+    let (cancel, timer) = (context.cancel().clone(), Arc::new(SystemTimer::default()));
+    let rate = NonZeroU64::new(context.settings.store_rate_limit_mib.saturating_mul(1024 * 1024));
+    let store = match rate {
+        Some(rate) => Arc::new(Limit::new(store, rate, timer.clone(), cancel.clone())),
+        None => store,
+    };
+    Ok(Arc::new(Retry::new(store, Patience::default(), timer, cancel, context.monitor().clone())))
 }
 
 /// Whoever may not write there, such as a monitoring account, goes without.

@@ -2,7 +2,7 @@
 
 pub(crate) mod confined;
 pub(crate) mod file;
-mod flush;
+pub(crate) mod flush;
 pub(crate) mod tree;
 
 use std::fmt;

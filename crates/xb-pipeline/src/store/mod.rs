@@ -6,6 +6,9 @@
 //!
 //! Everything an implementation returns as done is durable and was confirmed by the other side.
 
+pub mod local;
+pub mod wrap;
+
 mod address;
 mod error;
 mod path;
@@ -81,7 +84,9 @@ pub enum Removal {
     Deferred(String),
 }
 
-/// An object in the making. Dropped before [`Upload::finish`], it never comes to exist.
+/// An object in the making. Dropped before [`Upload::finish`], it never comes to exist. What stays of one whose process
+/// dies either has a [`Upload::token`], or is listed under a name of its own, such as `.NAME.RANDOM.upload` beside its
+/// place, for [`Store::remove`].
 pub trait Upload: Write + Send {
     /// By what [`Store::abort`] finds what is left of it when this process dies, for stores that need that.
     fn token(&self) -> Option<String> {
@@ -112,7 +117,8 @@ pub trait Store: Debug + Send + Sync {
     /// [`StoreError`].
     fn prefixes(&self) -> Result<Vec<String>, StoreError>;
 
-    /// Reads an object from the byte `from` on to its end. Reading fails with a [`StoreError`] inside of the
+    /// Reads an object from the byte `from` on to its end: nothing if that is its length, while beyond it is an error,
+    /// here or at the first byte. Reading fails with a [`StoreError`] inside of the
     /// [`std::io::Error`]; an end that comes too early is such a failure.
     ///
     /// # Errors
