@@ -65,7 +65,10 @@ impl Listing {
                 _ => missing.push(entry.path.clone()),
             }
         }
-        let fetched = store.read_small(&missing, u64::from(META_LIMIT))?;
+        let fetched = match missing.as_slice() {
+            [] => Vec::new(),
+            missing => store.read_small(missing, u64::from(META_LIMIT))?,
+        };
         let is_new = !missing.is_empty() || count != wanted.len();
         let fetched = missing.into_iter().zip(fetched);
         contents.extend(fetched.filter_map(|(path, content)| Some((path, content?))));
