@@ -222,7 +222,7 @@ impl Home {
         put("purge_bitmaps", u8::from(settings.purge_bitmaps).to_string());
         let directories = settings.engine_dir.iter().map(|path| path.display().to_string());
         put("engine_dir", directories.collect::<Vec<_>>().join(":"));
-        text + &notices_text(settings)
+        text + &notices_text(settings) + &elsewhere_text(settings)
     }
 
     /// What is in the store.
@@ -231,7 +231,10 @@ impl Home {
     /// When it cannot be read.
     #[must_use]
     pub fn catalog(&self) -> Catalog {
-        Catalog::scan(&self.store()).unwrap()
+        match self.settings.is_elsewhere() {
+            false => Catalog::scan(&self.store()).unwrap(),
+            true => self.engine().list().unwrap().catalog,
+        }
     }
 
     /// The names of the backups that count, oldest first. Entries that do not count fail the test.
@@ -300,6 +303,33 @@ fn notices_text(settings: &Settings) -> String {
     put("hook_after_success", words(&settings.hook_after_success));
     put("hook_after_failure", words(&settings.hook_after_failure));
     put("hook_timeout", settings.hook_timeout_seconds.to_string());
+    text
+}
+
+/// Stores elsewhere.
+fn elsewhere_text(settings: &Settings) -> String {
+    let mut text = String::new();
+    let mut put = |key: &str, value: Option<String>| {
+        if let Some(value) = value.filter(|value| !value.is_empty()) {
+            writeln!(text, "{key} = {value}").unwrap();
+        }
+    };
+    let words = |words: &[String]| words.iter().map(|word| quote(word)).collect::<Vec<_>>().join(" ");
+    put("store", settings.store.clone());
+    put("copy_to", Some(words(&settings.copy_to)));
+    put("copy_retention_sets", settings.copy_retention_sets.map(|count| count.to_string()));
+    put("store_rate_limit", Some(settings.store_rate_limit_mib.to_string()));
+    put("s3_endpoint", settings.s3_endpoint.clone());
+    put("s3_region", settings.s3_region.clone());
+    put("s3_access_key", settings.s3_access_key.clone());
+    put("s3_secret_key", settings.s3_secret_key.as_ref().map(|secret| secret.expose().to_owned()));
+    put("remote_stor_dir", settings.remote_stor_dir.clone());
+    put("remote_host", settings.remote_host.clone());
+    put("remote_push_only", Some(u8::from(settings.remote_push_only).to_string()));
+    put("remote_script", Some(words(&settings.remote_script)));
+    put("remote_nc_port", settings.remote_nc_port.map(|(low, high)| format!("{low},{high}")));
+    put("ssh_opts", Some(words(&settings.ssh_opts)));
+    put("ssh_user", Some(settings.ssh_user.clone()));
     text
 }
 
