@@ -330,3 +330,18 @@ fn a_draft_tells_where_it_is() {
     assert!(draft.directory().is_none());
     assert!(format!("{draft:?}").contains("full/2026_11_22-10_00_00"), "{draft:?}");
 }
+
+#[test]
+fn an_object_that_was_never_finished_goes_unless_somebody_may_be_writing_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let store: Arc<dyn Store> = Arc::new(LocalStore::open(dir.path()).unwrap());
+    push(&at(&store), "10_00_00", "10_00_00", None).unwrap();
+    let torn = dir.path().join(".pyxbackup.pins/.2026_11_22-10_00_00.0123456789abcdef.upload");
+    std::fs::create_dir(torn.parent().unwrap()).unwrap();
+    std::fs::write(&torn, "half").unwrap();
+    let theirs = owned_by(&store, "db2:/work").begin(Place::full(id("11_00_00")), now()).unwrap();
+    assert!(at(&store).remnants(&at(&store).scan().unwrap(), Utc::now()).unwrap().is_empty());
+    drop(theirs);
+    sweep(&at(&store), &store);
+    assert!(!torn.exists());
+}
