@@ -17,8 +17,10 @@ pub mod home;
 pub mod http;
 pub mod mysqld;
 pub mod processes;
+pub mod relay;
 pub mod server;
 pub mod smtp;
+pub mod sshd;
 pub mod tls;
 
 use std::time::{Duration, Instant};

@@ -1,10 +1,13 @@
 //! Child processes. The only place that starts any: no shell, each child in a process group of its own,
 //! and none forgotten: every child is waited for, and its whole group ends with it.
 
+mod daemon;
+mod inlet;
 mod outlet;
+mod starter;
 
 use std::ffi::{OsStr, OsString};
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, PipeReader, Read};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
@@ -14,7 +17,10 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
+pub use daemon::Daemon;
+pub use inlet::Inlet;
 pub use outlet::Outlet;
+pub use starter::Starter;
 
 /// How long a group that was asked to end may take before it is killed.
 const GRACE: Duration = Duration::from_secs(10);
@@ -78,15 +84,16 @@ impl Invocation {
     }
 
     /// The command, started by `through` if that is given.
-    fn expression(&self, through: &[OsString]) -> duct::Expression {
+    fn expression(&self, through: &[OsString], stdin: Option<PipeReader>) -> duct::Expression {
         let own = std::iter::once(self.program.as_os_str()).chain(self.args.iter().map(OsString::as_os_str));
         let mut words = through.iter().map(OsString::as_os_str).chain(own);
         // Not as a path: of one without a slash `duct` would make one in the current directory.
         let program = words.next().unwrap_or_default().to_owned();
         let base = duct::cmd(program, words);
-        let base = match &self.input {
-            Some(bytes) => base.stdin_bytes(bytes.clone()),
-            None => base.stdin_null(),
+        let base = match (stdin, &self.input) {
+            (Some(pipe), _) => base.stdin_file(pipe),
+            (None, Some(bytes)) => base.stdin_bytes(bytes.clone()),
+            (None, None) => base.stdin_null(),
         };
         let base = base.unchecked();
         let base = self.env.iter().fold(base, |expression, (name, value)| expression.env(name, value));
@@ -101,7 +108,7 @@ impl Invocation {
     /// # Errors
     /// [`ProcessError`] when it cannot be started, or has not ended after `limit`.
     pub fn output(&self, limit: Duration) -> Result<Output, ProcessError> {
-        let expression = self.expression(&[]).stdout_capture().stderr_capture();
+        let expression = self.expression(&[], None).stdout_capture().stderr_capture();
         let handle = expression.start().map_err(|source| self.start_error(source))?;
         let group = Group::of(&handle);
         let ended = handle.wait_timeout(limit).map_err(|source| self.wait_error(source))?.is_some();
@@ -120,14 +127,39 @@ impl Invocation {
     /// # Errors
     /// [`ProcessError::Start`], which names the program.
     pub fn spawn(&self, on_line: impl FnMut(&str) + Send + 'static) -> Result<Child, ProcessError> {
+        self.spawn_on(None, on_line)
+    }
+
+    /// The same for a child that is written to while it runs; [`Invocation::input`] plays no part.
+    ///
+    /// # Errors
+    /// [`ProcessError::Start`], which names the program.
+    pub fn spawn_fed(
+        &self,
+        on_line: impl FnMut(&str) + Send + 'static,
+    ) -> Result<(Child, Inlet), ProcessError> {
+        let start = |source| self.start_error(source);
+        let (stdin, stdin_writer) = io::pipe().map_err(start)?;
+        let _ = rustix::pipe::fcntl_setpipe_size(&stdin_writer, PIPE_BYTES);
+        let child = self.spawn_on(Some(stdin), on_line)?;
+        let inlet = Inlet::new(stdin_writer, child.group.reaped.clone()).map_err(start)?;
+        Ok((child, inlet))
+    }
+
+    fn spawn_on(
+        &self,
+        stdin: Option<PipeReader>,
+        on_line: impl FnMut(&str) + Send + 'static,
+    ) -> Result<Child, ProcessError> {
         let start = |source| self.start_error(source);
         let (stdout, stdout_writer) = io::pipe().map_err(start)?;
         let (stderr, stderr_writer) = io::pipe().map_err(start)?;
         // A smaller pipe only costs time: some systems refuse the size to ordinary users.
         let _ = rustix::pipe::fcntl_setpipe_size(&stdout, PIPE_BYTES);
-        let expression = self.expression(self.tether()).stdout_file(stdout_writer).stderr_file(stderr_writer);
+        let expression = self.expression(self.tether(), stdin);
+        let expression = expression.stdout_file(stdout_writer).stderr_file(stderr_writer);
         let handle = expression.start().map_err(start)?;
-        // The expression holds the writing ends; while it lives, the pipes would never end.
+        // The expression holds the child's ends; while it lives, the pipes would never end.
         drop(expression);
         let group = Group::of(&handle);
         let (stdout, stderr) =
@@ -142,17 +174,6 @@ impl Invocation {
             messages: Some(messages),
             supervisor: Some(supervisor),
         })
-    }
-
-    /// Starts a server: all it writes goes to the file `log`, and it runs until [`Daemon::stop`] or drop.
-    ///
-    /// # Errors
-    /// [`ProcessError::Start`], which names the program.
-    pub fn daemon(&self, log: &Path) -> Result<Daemon, ProcessError> {
-        let expression = self.expression(&[]).stderr_to_stdout().stdout_path(log);
-        let handle = expression.start().map_err(|source| self.start_error(source))?;
-        let group = Group::of(&handle);
-        Ok(Daemon { program: self.program.clone(), handle, group })
     }
 
     /// What starts a child so that the system kills it when this thread, which waits for it, is gone: after a
@@ -340,64 +361,6 @@ impl Stopper {
     pub fn kill(&self) {
         if self.0.reaped.get().is_none() {
             self.0.signal(Signal::KILL);
-        }
-    }
-}
-
-/// A running server of our own. Dropping it ends its whole group and waits for that.
-pub struct Daemon {
-    program: PathBuf,
-    handle: duct::Handle,
-    group: Group,
-}
-
-impl Daemon {
-    /// The process id.
-    #[must_use]
-    pub fn pid(&self) -> Option<i32> {
-        self.group.pid.map(Pid::as_raw_pid)
-    }
-
-    /// How it ended, if it has.
-    ///
-    /// # Errors
-    /// [`ProcessError::Wait`].
-    pub fn try_wait(&self) -> Result<Option<ExitStatus>, ProcessError> {
-        let ended = self.handle.try_wait().map_err(|source| self.wait_error(source))?;
-        Ok(ended.map(|output| output.status))
-    }
-
-    /// Kills it at once, as a power failure would.
-    pub fn kill(&self) {
-        self.group.signal(Signal::KILL);
-        let _ = self.handle.wait();
-    }
-
-    /// Asks it to end and waits up to `limit`, then kills it.
-    ///
-    /// # Errors
-    /// [`ProcessError::TimedOut`] when it had to be killed, [`ProcessError::Wait`].
-    pub fn stop(&self, limit: Duration) -> Result<ExitStatus, ProcessError> {
-        self.group.signal(Signal::TERM);
-        let ended = self.handle.wait_timeout(limit).map_err(|source| self.wait_error(source))?;
-        match ended {
-            Some(output) => Ok(output.status),
-            None => {
-                self.kill();
-                Err(ProcessError::TimedOut { program: self.program.clone(), seconds: limit.as_secs() })
-            }
-        }
-    }
-
-    fn wait_error(&self, source: io::Error) -> ProcessError {
-        ProcessError::Wait { program: self.program.clone(), source }
-    }
-}
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        if !matches!(self.try_wait(), Ok(Some(_))) {
-            let _ = self.stop(GRACE);
         }
     }
 }

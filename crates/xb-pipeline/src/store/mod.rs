@@ -7,6 +7,7 @@
 //! Everything an implementation returns as done is durable and was confirmed by the other side.
 
 pub mod local;
+pub mod ssh;
 pub mod wrap;
 
 mod address;
