@@ -4,5 +4,6 @@
 
 mod conformance;
 mod local;
+mod object;
 mod ssh;
 mod ssh_netcat;

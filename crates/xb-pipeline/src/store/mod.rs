@@ -12,6 +12,7 @@ pub mod wrap;
 
 mod address;
 mod error;
+pub mod object;
 mod path;
 
 use std::fmt::Debug;
