@@ -145,13 +145,22 @@ pub fn incremental(from: u64, to: u64) -> Claim {
 /// When the stream cannot be made.
 #[must_use]
 pub fn stream(claim: Claim) -> Vec<u8> {
+    stream_of(claim, 4)
+}
+
+/// The same with tables of so many times 130,000 bytes that do not compress.
+///
+/// # Panics
+/// When the stream cannot be made.
+#[must_use]
+pub fn stream_of(claim: Claim, parts: u32) -> Vec<u8> {
     let mut writer = Writer::new(Vec::new());
     let path = |name: &str| StreamPath::new(name.as_bytes()).unwrap();
     let mut system = writer.begin_file(path("ibdata1")).unwrap();
     let mut table = writer.begin_file(path("shop/orders.ibd")).unwrap();
-    for part in 0..4 {
+    for part in 0..parts {
         writer.append(&mut system, &noise(80_000, part)).unwrap();
-        writer.append(&mut table, &noise(50_000, 100 + part)).unwrap();
+        writer.append(&mut table, &noise(50_000, 10_000 + part)).unwrap();
     }
     writer.end_file(table).unwrap();
     writer.end_file(system).unwrap();

@@ -13,6 +13,20 @@ pub fn command_line(pid: i32) -> String {
     String::from_utf8_lossy(&bytes).trim_end_matches('\0').replace('\0', " ")
 }
 
+/// The name of the account these tests run under.
+///
+/// # Panics
+/// When the system does not know it.
+#[must_use]
+pub fn account() -> String {
+    let own = format!(":{}:", rustix::process::geteuid().as_raw());
+    let accounts = fs::read_to_string("/etc/passwd").unwrap();
+    let line = accounts
+        .lines()
+        .find(|line| line.splitn(3, ':').nth(2).is_some_and(|rest| format!(":{rest}").starts_with(&own)));
+    line.and_then(|line| line.split(':').next()).unwrap().to_owned()
+}
+
 /// The environment of a process, as it was started with.
 #[must_use]
 pub fn environment(pid: i32) -> String {

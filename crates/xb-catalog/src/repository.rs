@@ -70,6 +70,12 @@ impl Remote {
         Remote { store, root, cache, owner: owner.into() }
     }
 
+    /// The same, with paths in it shown below `root` instead of the store's full address.
+    #[must_use]
+    pub fn shown_as(self, root: impl Into<PathBuf>) -> Self {
+        Remote { root: root.into(), ..self }
+    }
+
     /// The store itself.
     #[must_use]
     pub fn store(&self) -> &Arc<dyn Store> {

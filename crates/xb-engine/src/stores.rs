@@ -3,15 +3,20 @@
 use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use xb_catalog::{Remote, Repository};
+use xb_core::ErrorClass;
 use xb_core::settings::Settings;
 use xb_pipeline::Digest;
 use xb_pipeline::fs::create_dir_private;
+use xb_pipeline::process::find_program;
 use xb_pipeline::store::local::LocalStore;
+use xb_pipeline::store::object::{ObjectOptions, ObjectStorage};
+use xb_pipeline::store::ssh::{SshStore, SshTarget};
 use xb_pipeline::store::wrap::limit::Limit;
 use xb_pipeline::store::wrap::retry::{Patience, Retry};
-use xb_pipeline::store::wrap::timer::SystemTimer;
+use xb_pipeline::store::wrap::timer::{SystemTimer, Timer};
 use xb_pipeline::store::{Store, StoreAddress};
 
 use crate::context::Context;
@@ -19,6 +24,11 @@ use crate::error::EngineError;
 
 /// The directory in `work_dir` for what was fetched from stores elsewhere and need not be fetched again.
 const CACHE: &str = ".pyxbackup.cache";
+
+/// A store behind ssh tries by itself what is not begun; this often what may have been done or not.
+const TRIES: u32 = 3;
+/// Pauses before a host is tried again that cannot be reached.
+const CONNECT_PAUSES: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(8)];
 
 /// The address of the store of a run.
 pub(crate) fn address(settings: &Settings) -> Result<StoreAddress, EngineError> {
@@ -70,22 +80,84 @@ pub(crate) fn shown(settings: &Settings) -> Option<String> {
 pub(crate) fn open_remote(context: &Context, address: &StoreAddress) -> Result<Remote, EngineError> {
     let store = open(context, address)?;
     let cache = context.settings.work_dir.as_deref().and_then(|work_dir| cache(work_dir, &*store));
-    Ok(Remote::new(store, cache, owner(context)))
+    Ok(Remote::new(store, cache, owner(context)).shown_as(address.to_string()))
 }
 
 /// Opens a store, with what every one gets: a rate that is kept, and patience with what passes.
 fn open(context: &Context, address: &StoreAddress) -> Result<Arc<dyn Store>, EngineError> {
     let store: Arc<dyn Store> = match address {
         StoreAddress::Local(directory) => Arc::new(LocalStore::open(directory)?),
-        other => return Err(EngineError::OnlyHere { what: "this", store: other.to_string() }),
+        StoreAddress::Ssh { user, host, port, root } => {
+            let target = SshTarget {
+                user: user.clone(),
+                port: *port,
+                options: context.settings.ssh_opts.clone(),
+                program: program(context, "ssh"),
+                netcat: context.settings.remote_nc_port.map(|(low, high)| low.min(high)..=high.max(low)),
+                ..SshTarget::new(host, root)
+            };
+            Arc::new(connect(context, &target)?)
+        }
+        StoreAddress::Object(address) => {
+            let storage = ObjectStorage::open(address, &object_options(context), context.cancel())?;
+            // It is patient itself, request by request.
+            return Ok(limited(context, Arc::new(storage)));
+        }
     };
+    let store = limited(context, store);
     let (cancel, timer) = (context.cancel().clone(), Arc::new(SystemTimer::default()));
+    let patience = Patience { tries: TRIES, ..Patience::default() };
+    Ok(Arc::new(Retry::new(store, patience, timer, cancel, context.monitor().clone())))
+}
+
+/// Connects to a host, which may be out of reach for a moment.
+fn connect(context: &Context, target: &SshTarget) -> Result<SshStore, EngineError> {
+    let timer = SystemTimer::default();
+    let mut pauses = CONNECT_PAUSES.into_iter();
+    loop {
+        match (SshStore::connect(target, &socket_directory(context), context.cancel()), pauses.next()) {
+            (Err(error), Some(pause)) if error.class() == ErrorClass::Transient => {
+                context.monitor().warn(&format!("{error}; trying again in {} s", pause.as_secs()));
+                timer.wait(pause, context.cancel())?;
+            }
+            (connected, _) => return Ok(connected?),
+        }
+    }
+}
+
+/// The store at the rate that is allowed.
+fn limited(context: &Context, store: Arc<dyn Store>) -> Arc<dyn Store> {
     let rate = NonZeroU64::new(context.settings.store_rate_limit_mib.saturating_mul(1024 * 1024));
-    let store = match rate {
-        Some(rate) => Arc::new(Limit::new(store, rate, timer.clone(), cancel.clone())),
+    let timer = Arc::new(SystemTimer::default());
+    match rate {
+        Some(rate) => Arc::new(Limit::new(store, rate, timer, context.cancel().clone())),
         None => store,
-    };
-    Ok(Arc::new(Retry::new(store, Patience::default(), timer, cancel, context.monitor().clone())))
+    }
+}
+
+fn object_options(context: &Context) -> ObjectOptions {
+    let (settings, around) = (&context.settings, &context.around);
+    ObjectOptions {
+        endpoint: settings.s3_endpoint.clone(),
+        region: settings.s3_region.clone(),
+        access_key: settings.s3_access_key.clone(),
+        secret_key: settings.s3_secret_key.clone(),
+        path_style: settings.s3_path_style,
+        variables: around.variables.clone(),
+        home: around.home.clone(),
+        ..ObjectOptions::default()
+    }
+}
+
+/// A program out of the search path; under its name alone where it is not found, for a message that names it.
+fn program(context: &Context, name: &str) -> PathBuf {
+    find_program(name, &context.around.search_path).unwrap_or_else(|| PathBuf::from(name))
+}
+
+/// Where the connection's socket may go. Where that is no place for one, a private directory is made elsewhere.
+fn socket_directory(context: &Context) -> PathBuf {
+    let directory = context.settings.work_dir.as_deref().map(|work_dir| work_dir.join(CACHE));
+    directory.filter(|directory| create_dir_private(directory).is_ok()).unwrap_or_default()
 }
 
 /// Whoever may not write there, such as a monitoring account, goes without.

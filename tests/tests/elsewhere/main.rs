@@ -2,4 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests, which clippy does not take for such")]
 
+mod chain;
 mod copies;
+mod crash;
+mod place;

@@ -4,6 +4,7 @@ mod archives;
 mod backup;
 mod catalog;
 mod contest;
+mod elsewhere;
 mod measure;
 
 use xb_sandbox::{Dataset, Sandbox};
@@ -18,14 +19,16 @@ const RUNS: usize = 5;
 /// Streams of fewer megabytes say little about archives: starting and ending takes too much of the time.
 const ARCHIVES_FROM_MB: u32 = 500;
 
-/// `[SIZE_MB ...] [--runs N] [--only backup|archives|catalog]`
+/// `[SIZE_MB ...] [--runs N] [--only backup|elsewhere|archives|catalog]`
 pub(crate) fn run(options: &[&str]) -> Outcome {
     let (mut sizes, mut runs, mut only) = (Vec::new(), RUNS, None);
     let mut words = options.iter();
     while let Some(word) = words.next() {
         match *word {
             "--runs" => runs = words.next().ok_or("--runs wants a number")?.parse()?,
-            "--only" => only = Some(*words.next().ok_or("--only wants backup, archives or catalog")?),
+            "--only" => {
+                only = Some(*words.next().ok_or("--only wants backup, elsewhere, archives or catalog")?)
+            }
             size => sizes.push(size.parse::<u32>()?),
         }
     }
@@ -48,6 +51,9 @@ fn of_size(megabytes: u32, runs: usize, only: Option<&str>) -> Outcome {
     println!("data directory: {:.0} MB; cores: {}; {runs} runs each", datadir_bytes as f64 / 1e6, cores());
     if only.is_none_or(|only| only == "backup") {
         backup::run(&server, home.path(), runs)?;
+    }
+    if only.is_none_or(|only| only == "elsewhere") {
+        elsewhere::run(&server, home.path(), runs)?;
     }
     if only.map_or(megabytes >= ARCHIVES_FROM_MB, |only| only == "archives") {
         archives::run(&server, home.path(), runs)?;

@@ -90,6 +90,9 @@ impl StoreAddress {
             "file" if rest.starts_with('/') => Ok(StoreAddress::Local(PathBuf::from(rest))),
             "file" => wrong("the path has to be absolute, with three slashes: file:///path"),
             "s3" | "gs" | "az" if rest.trim_matches('/').is_empty() => wrong("it names no bucket"),
+            "s3" | "gs" | "az" if rest.contains(['?', '@', '#']) => {
+                wrong("it is a bucket and a prefix; everything else is set by s3_endpoint and its like")
+            }
             "s3" | "gs" | "az" => Ok(StoreAddress::Object(text.trim_end_matches('/').to_owned())),
             "ssh" => ssh(rest).or_else(wrong),
             _ => wrong("known are s3://, gs://, az://, ssh:// and file://"),
@@ -190,6 +193,7 @@ mod tests {
             ("backups", "absolute path"),
             ("file://backups", "three slashes"),
             ("s3://", "no bucket"),
+            ("s3://b/p?endpoint=x", "s3_endpoint"),
             ("ftp://host/x", "known are"),
             ("ssh://host", "a directory is missing"),
             ("ssh://host:x/y", "port"),

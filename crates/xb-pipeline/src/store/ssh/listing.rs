@@ -5,33 +5,24 @@ use std::sync::Arc;
 use chrono::DateTime;
 
 use super::session::{Session, Task};
-use super::upload::is_temporary;
 use super::{scripts, words};
 use crate::store::{Entry, StoreError, StoreErrorKind, StorePath};
 
 /// Answers are no longer, in bytes: that is some millions of objects.
 const MOST: u64 = 1 << 30;
-/// A temporary file that was last written so long ago is nobody's any more, in seconds.
-const STALE: i64 = 24 * 60 * 60;
 
-/// Every object below the root, sorted. Temporary files are none, but for those that were left behind: so they are
-/// found and removed like anything else that was.
+/// Every object below the root, sorted; also those that are being written, by which what was left behind is found.
 pub(super) fn list(session: &Arc<Session>) -> Result<Vec<Entry>, StoreError> {
     let task = Task::all("list");
     let text = answer(session, &task, scripts::LIST)?;
-    let (now, rest) = text.split_once('\n').unwrap_or_default();
-    let now: i64 = now.trim().parse().unwrap_or(i64::MIN);
     let mut directory = None;
     let mut entries = Vec::new();
-    for line in rest.lines() {
+    for line in text.lines() {
         if line.starts_with('"') {
             directory = heading(line);
         } else if let (Some(directory), Some(file)) = (&directory, File::parse(line)) {
             let path = String::from_utf8(file.name).ok().map(|name| format!("{directory}{name}"));
             let Some(path) = path.and_then(|path| StorePath::parse(&path).ok()) else { continue };
-            if is_temporary(path.name()) && file.seconds.saturating_add(STALE) > now {
-                continue;
-            }
             let modified = DateTime::from_timestamp(file.seconds, file.nanoseconds);
             let version = format!("{}-{}-{}.{:09}", file.inode, file.bytes, file.seconds, file.nanoseconds);
             entries.push(Entry { path, bytes: file.bytes, modified, version });

@@ -44,9 +44,8 @@ const PRELUDE: &str = concat!(
     r#"printf "\nxb:begin\n"; "#,
 );
 
-/// All below the root, for people and programs alike. First the time there, in seconds.
-pub(super) const LIST: &str =
-    r#"date +%s; ls -lAigGRU --quoting-style=c --time-style=+%s.%N . || [ $? -le 2 ]"#;
+/// All below the root, for people and programs alike.
+pub(super) const LIST: &str = r#"ls -lAigGRU --quoting-style=c --time-style=+%s.%N . || [ $? -le 2 ]"#;
 
 /// What stands in the directories directly below the root.
 pub(super) const PREFIXES: &str = concat!(

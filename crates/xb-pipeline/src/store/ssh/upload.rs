@@ -18,7 +18,7 @@ const GATHER: usize = 16 * BLOCK;
 /// How long the other end may take to tidy up after an upload that is given up.
 const TIDY: Duration = Duration::from_secs(5);
 /// How the name of every temporary file begins and ends; between the two are 32 hexadecimal digits.
-const TEMPORARY: (&str, &str) = (".xb-", ".tmp");
+const TEMPORARY: (&str, &str) = (".xb-", ".upload");
 
 /// A name that nobody else has.
 pub(super) fn temporary_name() -> io::Result<String> {
