@@ -6,3 +6,4 @@ mod chain;
 mod copies;
 mod crash;
 mod place;
+mod trouble;
