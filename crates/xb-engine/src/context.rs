@@ -1,17 +1,18 @@
 //! What every flow has at hand: settings, surroundings, and what follows from both.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, FixedOffset};
-use xb_catalog::Repository;
 use xb_catalog::manifest::PhaseRecord;
+use xb_catalog::{Remote, Repository};
 use xb_core::settings::Settings;
 use xb_core::{Masker, Secret};
 use xb_pipeline::cancel::CancelToken;
 use xb_pipeline::fs::FsError;
 use xb_pipeline::monitor::{Monitor, Phase};
-use xb_pipeline::store::StoreErrorKind;
+use xb_pipeline::store::{StoreAddress, StoreErrorKind};
 
 use crate::error::EngineError;
 use crate::notify::http;
@@ -24,22 +25,33 @@ use crate::surroundings::Surroundings;
 pub(crate) struct Context {
     pub(crate) settings: Settings,
     pub(crate) around: Surroundings,
-    /// Opened when it is first asked for.
-    home: Arc<Mutex<Option<Repository>>>,
+    /// Stores elsewhere, opened when they are first asked for: a run has one connection to each.
+    remotes: Arc<Mutex<BTreeMap<String, Remote>>>,
 }
 
 impl Context {
     pub(crate) fn new(settings: Settings, around: Surroundings) -> Self {
-        Context { settings, around, home: Arc::default() }
+        Context { settings, around, remotes: Arc::default() }
     }
 
     /// The store, wherever it is.
     pub(crate) fn repository(&self) -> Result<Repository, EngineError> {
-        let mut home = self.home.lock().unwrap_or_else(PoisonError::into_inner);
-        match &*home {
-            Some(home) => Ok(home.clone()),
-            None => Ok(home.insert(stores::home(self)?).clone()),
+        match stores::address(&self.settings)? {
+            StoreAddress::Local(directory) => Ok(Repository::Here(directory)),
+            elsewhere => Ok(Repository::Elsewhere(self.remote(&elsewhere)?)),
         }
+    }
+
+    /// A store that is not worked on as a directory.
+    pub(crate) fn remote(&self, address: &StoreAddress) -> Result<Remote, EngineError> {
+        let mut remotes = self.remotes.lock().unwrap_or_else(PoisonError::into_inner);
+        let name = address.to_string();
+        if let Some(remote) = remotes.get(&name) {
+            return Ok(remote.clone());
+        }
+        let remote = stores::open_remote(self, address)?;
+        remotes.insert(name, remote.clone());
+        Ok(remote)
     }
 
     /// The store under the one name that tells it from others.

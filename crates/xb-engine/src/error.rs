@@ -164,6 +164,14 @@ pub enum EngineError {
         /// Why not.
         source: Box<EngineError>,
     },
+    /// The remote host's own pyxbackup failed, after a backup was brought there.
+    #[error("{backup} is taken and committed, but remote_script failed: {source}")]
+    RemoteScript {
+        /// The backup.
+        backup: BackupId,
+        /// What it said.
+        source: StoreError,
+    },
     /// Where the prepared copy belongs stands something else.
     #[error("{} is not a prepared copy of this store", path.display())]
     NotOurs {
@@ -268,6 +276,7 @@ impl EngineError {
     pub fn store_error(&self) -> Option<&StoreError> {
         match self {
             EngineError::Store(error)
+            | EngineError::RemoteScript { source: error, .. }
             | EngineError::Commit(CommitError::Store(error))
             | EngineError::Remove(RemoveError::Store(error))
             | EngineError::Backup { source: ReceiveError::Store(error), .. }
@@ -320,6 +329,7 @@ impl EngineError {
     pub fn committed(&self) -> Option<BackupId> {
         match self {
             EngineError::NotApplied { backup, .. } | EngineError::BitmapPurge { backup, .. } => Some(*backup),
+            EngineError::RemoteScript { backup, .. } => Some(*backup),
             EngineError::NotCopied { backup, .. } => *backup,
             _ => None,
         }

@@ -58,11 +58,6 @@ pub(crate) fn copies(settings: &Settings) -> Result<Vec<StoreAddress>, EngineErr
     host.map(Ok).into_iter().chain(others).collect()
 }
 
-/// The store of a run.
-pub(crate) fn home(context: &Context) -> Result<Repository, EngineError> {
-    repository(context, &address(&context.settings)?)
-}
-
 /// The store at an address.
 pub(crate) fn repository(context: &Context, address: &StoreAddress) -> Result<Repository, EngineError> {
     match address {

@@ -118,3 +118,37 @@ fn the_prepared_copy_is_made_from_afar() {
     assert_eq!(restored.members_prepared, 2);
     assert_eq!(server::on(&restored.directory, &home.path().join("server")).checksums().unwrap(), wanted);
 }
+
+#[test]
+fn the_hosts_own_program_prunes_there_and_is_asked_whether_it_knows_the_backup() {
+    let (place, source) = (Place::start(Kind::Ssh), server::shared());
+    let mut home = Home::new(&source, Form::Zstd);
+    place.settle(&mut home);
+    home.settings.retention_sets = 1;
+    let config = home.path().join("far.cnf");
+    let (far, work) = (place.root(), home.path().join("far work"));
+    std::fs::create_dir(&work).unwrap();
+    let text = format!("[pyxbackup]\nstor_dir = {}\nwork_dir = {}\n", far.display(), work.display());
+    std::fs::write(&config, text + "retention_sets = 2\n").unwrap();
+    let words = [cli::program().display().to_string(), "--config".into(), config.display().to_string()];
+    home.settings.remote_script = words.to_vec();
+    for _ in 0..3 {
+        let ended = cli::run(&home, &["full"]).good();
+        assert!(!ended.stderr.contains("warning"), "{}", ended.text());
+    }
+    assert_eq!(home.backups().len(), 2, "by the retention of the host");
+    // What the original prints: one line, values with a space between.
+    let original = home.path().join("original");
+    files::script(&original, "case $* in *prune*) exit 0;; *) echo 2014_01_01-00_00_00;; esac");
+    home.settings.remote_script = vec![original.display().to_string()];
+    let ended = cli::run(&home, &["full"]).good();
+    assert!(ended.stderr.contains("tells 2014_01_01-00_00_00 as its newest backup"), "{}", ended.text());
+    files::script(&original, "echo it is out of order >&2; exit 3");
+    let ended = cli::run(&home, &["full"]).ended_with(96);
+    assert!(
+        ended.stderr.contains("is taken and committed") && ended.stderr.contains("out of order"),
+        "{}",
+        ended.text()
+    );
+    assert_eq!(home.backups().len(), 4);
+}

@@ -41,7 +41,9 @@ impl Failure {
             EngineError::Lock(LockError::Held { .. }) | EngineError::RestoreRunning { .. } => Exit::Locked,
             EngineError::Base(BaseError::NoFull) => Exit::NoFull,
             EngineError::Commit(CommitError::Store(_)) => Exit::RemotePush,
-            EngineError::Store(_) | EngineError::Remove(RemoveError::Store(_)) => Exit::RemoteCommand,
+            EngineError::Store(_)
+            | EngineError::RemoteScript { .. }
+            | EngineError::Remove(RemoveError::Store(_)) => Exit::RemoteCommand,
             EngineError::Backup { source, .. } => of_receiving(source),
             EngineError::Extract { source, .. } => of_extracting(source),
             EngineError::Key(_) => Exit::Decrypt,
@@ -100,7 +102,7 @@ impl Failure {
             EngineError::Prepare { .. } | EngineError::NotApplied { .. } => "prepare",
             EngineError::Server(_) => "server",
             EngineError::Probe(_) | EngineError::Mismatch(_) | EngineError::Process(_) => "engine",
-            EngineError::Store(_) => "store",
+            EngineError::Store(_) | EngineError::RemoteScript { .. } => "store",
             EngineError::NotCopied { .. } => "copy",
             EngineError::NotSet { .. }
             | EngineError::Address(_)
@@ -249,6 +251,9 @@ fn remedy(error: &EngineError) -> Option<String> {
         EngineError::Commit(CommitError::Store(error))
         | EngineError::Store(error)
         | EngineError::Remove(RemoveError::Store(error)) => return store::remedy(error),
+        EngineError::RemoteScript { .. } => {
+            "the backup itself is good; run the same command on the host by hand, and see what is wrong there"
+        }
         EngineError::Address(_) => "correct it in the configuration file, or on the command line",
         EngineError::NoFleet { .. } => "give each server a prefix of its own: store = s3://bucket/NAME",
         EngineError::OnlyHere { .. } => {

@@ -21,6 +21,7 @@ use super::describe::{backup_meta, engine_record, manifest};
 use super::metadata::{Places, in_words, places, required};
 use super::prune::carry_out;
 use super::purge_bitmaps;
+use super::remote_script;
 use super::storing::{Storing, pack_files};
 use crate::context::{Context, Phases};
 use crate::error::{EngineError, WrongBackup};
@@ -77,10 +78,15 @@ pub(crate) fn run(context: &Context, kind: BackupKind) -> Result<BackupReport, E
     let purged = purge.after(context, &manifest);
     let prepared = apply(context, manifest.id, staged);
     let copies = super::copies::after_run(context, manifest.id);
-    let pruned = prune(context);
+    let asked = match &home {
+        Repository::Elsewhere(host) => remote_script::after_push(context, host, manifest.id),
+        Repository::Here(_) => Ok(()),
+    };
+    let pruned = prune(context, &home);
     drop(lock);
     let prepared = prepared?;
     purged?;
+    asked?;
     Ok(BackupReport { directory, manifest, prepared, copies: copies?, pruned })
 }
 
@@ -197,8 +203,9 @@ fn take_in(
 }
 
 /// Removes what the new backup makes superfluous. That it cannot be done is told and does the backup no harm.
-fn prune(context: &Context) -> Option<PruneReport> {
-    if !context.settings.prune_after_backup {
+fn prune(context: &Context, home: &Repository) -> Option<PruneReport> {
+    let is_left_to_host = home.directory().is_none() && remote_script::is_set(context);
+    if !context.settings.prune_after_backup || is_left_to_host {
         return None;
     }
     let pruned = carry_out(context, &mut Phases::new(context), PruneOptions::default());

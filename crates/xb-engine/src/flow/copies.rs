@@ -19,6 +19,7 @@ use xb_pipeline::monitor::Phase;
 use xb_pipeline::store::{About, StoreAddress, StoreError, StoreErrorKind};
 
 use super::describe::backup_meta;
+use super::remote_script;
 use crate::context::{Context, Phases};
 use crate::copystate;
 use crate::error::EngineError;
@@ -63,10 +64,15 @@ pub(super) fn after_run(context: &Context, backup: BackupId) -> Result<Vec<Store
     let home = context.repository()?;
     let catalog = home.scan()?;
     let pushed_to = stores::remote_host(&context.settings)?;
-    let (mut copies, mut not_pushed) = (Vec::new(), None);
+    let (mut copies, mut not_pushed, mut asked) = (Vec::new(), None, Ok(()));
     for address in &stores {
         match bring_up(context, &home, &catalog, address, None) {
-            Ok(copied) => copies.push(copied),
+            Ok(copied) => {
+                copies.push(copied);
+                if pushed_to.as_ref() == Some(address) {
+                    asked = remote_script::after_push(context, &context.remote(address)?, backup);
+                }
+            }
             Err(error) if context.cancel().check().is_err() => {
                 return Err(failed(address, Some(backup), error));
             }
@@ -78,6 +84,7 @@ pub(super) fn after_run(context: &Context, backup: BackupId) -> Result<Vec<Store
             }
         }
     }
+    asked?;
     not_pushed.map_or(Ok(copies), Err)
 }
 
@@ -123,7 +130,7 @@ fn copy_all(
     address: &StoreAddress,
     only: Option<BackupId>,
 ) -> Result<StoreCopied, EngineError> {
-    let there = Repository::Elsewhere(stores::open_remote(context, address)?);
+    let there = Repository::Elsewhere(context.remote(address)?);
     let mut found = there.scan()?;
     let policy = policy(&context.settings);
     let steps = match only {
@@ -153,7 +160,9 @@ fn copy_all(
         copied.bytes += copy_one(context, home, &there, &found, step)?;
         copied.backups.push(id);
     }
-    if context.settings.prune_after_backup && only.is_none() {
+    let is_left_to_host =
+        remote_script::is_set(context) && stores::remote_host(&context.settings)?.as_ref() == Some(address);
+    if context.settings.prune_after_backup && only.is_none() && !is_left_to_host {
         found = there.scan()?;
         found.pins.extend(catalog.pins.iter().cloned());
         prune(context, &there, &found, policy, &mut copied)?;
@@ -167,7 +176,7 @@ pub(super) fn prune_all(context: &Context, report: &mut PruneReport) -> Result<(
     for address in stores::copies(&context.settings)? {
         let mut copied = StoreCopied { store: address.to_string(), ..StoreCopied::default() };
         let mut work = || {
-            let there = Repository::Elsewhere(stores::open_remote(context, &address)?);
+            let there = Repository::Elsewhere(context.remote(&address)?);
             let mut found = there.scan()?;
             for remnant in there.remnants(&found, context.now().to_utc())? {
                 there.sweep(&remnant)?;

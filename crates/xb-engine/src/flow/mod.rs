@@ -16,6 +16,7 @@ pub(crate) mod pin;
 pub(crate) mod prepare;
 pub(crate) mod prune;
 pub(crate) mod purge_bitmaps;
+pub(crate) mod remote_script;
 pub(crate) mod restore_set;
 pub(crate) mod status;
 pub(crate) mod storing;

@@ -190,4 +190,20 @@ pub trait Store: Debug + Send + Sync {
     /// # Errors
     /// [`StoreError`].
     fn digest(&self, path: &StorePath) -> Result<Option<ObjectDigest>, StoreError>;
+
+    /// Runs a program at the other end, in the root of the store, and gives what it printed. No shell sees its words.
+    ///
+    /// # Errors
+    /// [`StoreError`], also when it ends with another exit code than 0; [`StoreErrorKind::Unsupported`] for a store
+    /// that is no host.
+    fn run(&self, words: &[&str]) -> Result<String, StoreError> {
+        let _ = words;
+        Err(StoreError {
+            kind: StoreErrorKind::Unsupported,
+            store: self.address().to_owned(),
+            action: "run a program",
+            path: None,
+            reason: "only a host behind ssh can".to_owned(),
+        })
+    }
 }

@@ -297,6 +297,14 @@ impl Store for SshStore {
             .again(&task, || self.session.call(&task, scripts::ABORT)?.words([temporary.as_str()])?.done())
     }
 
+    fn run(&self, words: &[&str]) -> Result<String, StoreError> {
+        let task = Task::on("run", words.first().copied().unwrap_or_default());
+        let count = words.len().to_string();
+        let all = std::iter::once(count.as_str()).chain(words.iter().copied());
+        let (bytes, _) = self.session.call(&task, scripts::RUN)?.words(all)?.all(ANSWER)?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
     fn digest(&self, path: &StorePath) -> Result<Option<ObjectDigest>, StoreError> {
         let task = Task::on("digest", path.as_str());
         let answer = self

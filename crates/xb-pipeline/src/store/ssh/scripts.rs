@@ -163,6 +163,12 @@ pub(super) const REMOVE: &str = concat!(
     r#"echo "$f"; echo "$r"; echo "$e"; echo xb:done"#,
 );
 
+/// Another program. Words: how many follow, and they.
+pub(super) const RUN: &str = concat!(
+    r#"w; n=$w; set --; while [ "$n" -gt 0 ]; do w; set -- "$@" "$w"; n=$((n-1)); done; "#,
+    r#"exec "$@" </dev/null"#,
+);
+
 /// An upload through the connection of ssh.
 pub(super) fn upload() -> String {
     [OPEN, BLOCKS, COMMIT].concat()

@@ -203,4 +203,8 @@ impl Store for Limit {
     fn digest(&self, path: &StorePath) -> Result<Option<ObjectDigest>, StoreError> {
         self.store.digest(path)
     }
+
+    fn run(&self, words: &[&str]) -> Result<String, StoreError> {
+        self.store.run(words)
+    }
 }
