@@ -314,7 +314,11 @@ fn elsewhere_text(settings: &Settings) -> String {
             writeln!(text, "{key} = {value}").unwrap();
         }
     };
-    let words = |words: &[String]| words.iter().map(|word| quote(word)).collect::<Vec<_>>().join(" ");
+    // One pair of quotes around the whole is taken off.
+    let words = |words: &[String]| match words {
+        [] => String::new(),
+        words => format!("\"{}\"", words.iter().map(|word| quote(word)).collect::<Vec<_>>().join(" ")),
+    };
     put("store", settings.store.clone());
     put("copy_to", Some(words(&settings.copy_to)));
     put("copy_retention_sets", settings.copy_retention_sets.map(|count| count.to_string()));

@@ -2,13 +2,19 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
+
+use rstest::rstest;
 
 use xb_catalog::Catalog;
 use xb_core::BackupId;
 use xb_sandbox::dataset;
 use xb_tests::cli;
 use xb_tests::home::{Form, Home};
-use xb_tests::{files, server};
+use xb_tests::relay::Way;
+use xb_tests::{files, server, wait_until};
+
+use crate::place::{Kind, Place};
 
 fn ids(store: &Path) -> Vec<BackupId> {
     let catalog = Catalog::scan(store).unwrap();
@@ -166,4 +172,85 @@ fn every_server_beside_ours_is_listed_and_judged() {
     let bad = cli::run(&home, &["status", "--all", "--status-format=nagios"]);
     assert_eq!(bad.code, Some(2), "{}", bad.text());
     assert!(bad.stdout.starts_with("CRITICAL - 1 of 2 servers"), "{}", bad.text());
+}
+
+#[rstest]
+fn a_backup_is_kept_here_and_sent_to_the_other_end(#[values(Kind::Ssh, Kind::S3)] kind: Kind) {
+    let (place, source) = (Place::start(kind), server::source(5));
+    for (round, form) in (1..).zip([Form::Zstd, Form::Directory]) {
+        let mut home = Home::new(&source, form);
+        place.receive_copies(&mut home);
+        cli::run(&home, &["full"]).good();
+        dataset::change(&source, round).unwrap();
+        cli::run(&home, &["incr"]).good();
+        let wanted = source.checksums().unwrap();
+        let backups = home.backups();
+        place.settle(&mut home);
+        assert_eq!(home.backups(), backups, "{kind:?} {form:?}");
+        let restored = home.engine().restore_set().unwrap();
+        assert_eq!(server::on(&restored.directory, &home.path().join("server")).checksums().unwrap(), wanted);
+        for object in place.objects() {
+            std::fs::remove_file(place.root().join(object)).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_push_that_fails_ends_with_2_and_the_backup_that_is_kept_is_good() {
+    let (place, source) = (Place::start(Kind::Ssh), server::shared());
+    let mut home = Home::new(&source, Form::Zstd);
+    place.receive_copies(&mut home);
+    let far = place.root();
+    let aside = far.with_file_name("aside");
+    fs::rename(&far, &aside).unwrap();
+    let ended = cli::run(&home, &["full"]).ended_with(2);
+    let id = home.backups()[0];
+    assert!(
+        ended.stderr.contains(&format!("{id} is taken and committed, but there is no copy in")),
+        "{}",
+        ended.text()
+    );
+    assert!(ended.stderr.contains("the next run copies it"), "{}", ended.text());
+    fs::rename(&aside, &far).unwrap();
+    cli::run(&home, &["incr"]).good();
+    assert_eq!(ids(&far), home.backups());
+}
+
+#[test]
+fn a_copy_that_was_killed_is_gone_on_with() {
+    let (place, source) = (Place::start(Kind::Ssh), server::source(20));
+    let mut home = Home::new(&source, Form::Directory);
+    cli::run(&home, &["full"]).good();
+    place.receive_copies(&mut home);
+    let sent = || place.relay.carried(Way::There);
+    let before = sent();
+    let run = cli::start(&home, &["copy"]);
+    wait_until("some files are there", Duration::from_secs(60), || place.objects().len() > 20);
+    run.kill();
+    let killed = sent() - before;
+    let all: u64 = files::files_below(&home.store()).iter().map(|file| files::size(file)).sum();
+    assert!(killed < all, "it was too late");
+    cli::run(&home, &["copy"]).good();
+    assert!(
+        sent() - before < all + all / 2,
+        "{} bytes of {all}: what was there was sent again",
+        sent() - before
+    );
+    assert_eq!(ids(&place.root()), home.backups());
+}
+
+#[test]
+fn netcat_carries_what_ssh_confirms_and_what_is_not_encrypted_is_warned_of() {
+    let (place, source) = (Place::start(Kind::Ssh), server::source(5));
+    let mut home = Home::new(&source, Form::Zstd);
+    place.settle(&mut home);
+    let port = xb_tests::sshd::free_port();
+    home.settings.remote_nc_port = Some((port.saturating_add(20).min(65_000), port.min(64_980)));
+    let ended = cli::run(&home, &["full"]).good();
+    assert!(ended.stderr.contains("set encrypt"), "{}", ended.text());
+    let wanted = source.checksums().unwrap();
+    let archive = home.catalog().newest().unwrap().sizes.unwrap().stored_bytes;
+    assert!(place.relay.carried(Way::There) < archive, "it did not go through ssh");
+    let restored = home.engine().restore_set().unwrap();
+    assert_eq!(server::on(&restored.directory, &home.path().join("server")).checksums().unwrap(), wanted);
 }

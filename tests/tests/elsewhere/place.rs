@@ -73,6 +73,15 @@ impl Place {
         }
     }
 
+    /// Has `home` send its backups here, and keep them itself as well.
+    pub(crate) fn receive_copies(&self, home: &mut Home) {
+        self.settle(home);
+        home.settings.remote_push_only = false;
+        if let Some(store) = home.settings.store.take() {
+            home.settings.copy_to = vec![store];
+        }
+    }
+
     /// Kills the server and what serves our connections, and starts it again.
     pub(crate) fn kill_and_restart(&mut self) {
         match &mut self.far {

@@ -30,12 +30,15 @@ use crate::lock::{RunInfo, RunLock};
 use crate::private::PrivateDir;
 use crate::report::{ApplyReport, BackupReport, PruneOptions, PruneReport};
 use crate::server::{self, ServerFacts};
+use crate::stores;
 use crate::tool::{self, BackupCommand, Mismatch, Target, Tool};
 
 /// The original's name for the engine's messages, whatever the engine.
 pub(super) const LOG_NAME: &str = "innobackupex-backup.log";
 
 pub(crate) fn run(context: &Context, kind: BackupKind) -> Result<BackupReport, EngineError> {
+    // An address that cannot be is told before hours of work.
+    stores::copies(&context.settings)?;
     let (home, work_dir) = (context.repository()?, context.work_dir()?);
     create_lock_directories(&home, work_dir)?;
     let mut lock = RunLock::acquire(work_dir, home.directory())?;
@@ -48,6 +51,7 @@ pub(crate) fn run(context: &Context, kind: BackupKind) -> Result<BackupReport, E
             .monitor()
             .warn("the server writes no binary log: nothing later than the backup can be recovered");
     }
+    warn_of_open_line(context);
     let purge = purge_bitmaps::plan(context, kind, &facts)?;
     let (tool, mismatch) = choose_tool(context, &facts)?;
     let catalog = home.scan()?;
@@ -88,6 +92,16 @@ pub(crate) fn run(context: &Context, kind: BackupKind) -> Result<BackupReport, E
     purged?;
     asked?;
     Ok(BackupReport { directory, manifest, prepared, copies: copies?, pruned })
+}
+
+/// Netcat hides nothing: whoever sees the network reads the backup.
+fn warn_of_open_line(context: &Context) {
+    let settings = &context.settings;
+    if settings.remote_nc_port.is_some() && settings.remote_host.is_some() && settings.encrypt.is_none() {
+        context.monitor().warn(
+            "remote_nc_port sends the backup over the network as it is: set encrypt, or leave the port out",
+        );
+    }
 }
 
 /// Removes what dead runs left. A store elsewhere that keeps some of it does the new backup no harm.

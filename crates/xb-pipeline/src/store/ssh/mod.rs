@@ -282,21 +282,6 @@ impl Store for SshStore {
         Ok(all)
     }
 
-    fn abort(&self, path: &StorePath, token: &str) -> Result<(), StoreError> {
-        let task = Task::on("abort the upload of", path.as_str());
-        let unknown = || self.session.error(StoreErrorKind::Unsupported, &task, "the token is none of ours");
-        if !upload::is_temporary(token) {
-            return Err(unknown());
-        }
-        let temporary = match path.parent() {
-            Some(parent) => parent.join(token),
-            None => StorePath::parse(token),
-        };
-        let temporary = temporary.map_err(|_| unknown())?;
-        self.session
-            .again(&task, || self.session.call(&task, scripts::ABORT)?.words([temporary.as_str()])?.done())
-    }
-
     fn run(&self, words: &[&str]) -> Result<String, StoreError> {
         let task = Task::on("run", words.first().copied().unwrap_or_default());
         let count = words.len().to_string();

@@ -38,7 +38,6 @@ struct NetcatUpload {
     sha256: Sha256,
     bytes: u64,
     target: StorePath,
-    temporary: String,
 }
 
 /// How a try at one port ended.
@@ -69,14 +68,7 @@ pub(super) fn begin(
                 Try::Stands(call, stream) => {
                     let target = target.clone();
                     let (sha256, bytes) = (Sha256::new(), 0);
-                    return Ok(Box::new(NetcatUpload {
-                        call: Some(*call),
-                        stream,
-                        sha256,
-                        bytes,
-                        target,
-                        temporary,
-                    }));
+                    return Ok(Box::new(NetcatUpload { call: Some(*call), stream, sha256, bytes, target }));
                 }
                 Try::Taken(reason) => {
                     last = reason;
@@ -245,10 +237,6 @@ impl Write for NetcatUpload {
 }
 
 impl Upload for NetcatUpload {
-    fn token(&self) -> Option<String> {
-        Some(self.temporary.clone())
-    }
-
     fn finish(mut self: Box<Self>) -> Result<u64, StoreError> {
         if let Err(error) = self.stream.shutdown(Shutdown::Write) {
             return Err(self.broken(&error));

@@ -76,9 +76,6 @@ pub(super) const STAT: &str = r#"w; p=./$w; [ -f "$p" ] || g "$p"; stat -L -c "%
 /// The SHA-256 of an object. Word: path.
 pub(super) const DIGEST: &str = r#"w; p=./$w; [ -f "$p" ] || g "$p"; exec <"$p" || exit 1; exec sha256sum"#;
 
-/// Removes what is left of an upload. Word: the path of the temporary file.
-pub(super) const ABORT: &str = r#"w; rm -f "./$w" || exit 1; echo xb:done"#;
-
 /// Opens a temporary file beside the target. Words: target, temporary name, `new` or `over`. `f` ends without a
 /// trace. Somebody who tidies up may take a new directory away before there is something in it.
 const OPEN: &str = concat!(
@@ -195,7 +192,7 @@ mod tests {
 
     #[test]
     fn every_login_shell_reads_the_commands_alike() {
-        let all = [LIST, PREFIXES, READ, READ_SMALL, STAT, DIGEST, ABORT, PUBLISH, WITHDRAW, REMOVE];
+        let all = [LIST, PREFIXES, READ, READ_SMALL, STAT, DIGEST, RUN, PUBLISH, WITHDRAW, REMOVE];
         let composed = [upload(), netcat()];
         let all = all.into_iter().chain(composed.iter().map(String::as_str)).map(command).chain([hold()]);
         for command in all {

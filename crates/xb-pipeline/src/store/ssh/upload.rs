@@ -32,14 +32,6 @@ pub(super) fn random() -> io::Result<String> {
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-/// Whether a name is one of [`temporary_name`].
-pub(super) fn is_temporary(name: &str) -> bool {
-    let middle = name.strip_prefix(TEMPORARY.0).and_then(|rest| rest.strip_suffix(TEMPORARY.1));
-    middle.is_some_and(|digits| {
-        digits.len() == 32 && digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
-    })
-}
-
 /// What becomes of an object that is there already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
@@ -64,7 +56,6 @@ pub(super) struct SshUpload {
     gathered: Vec<u8>,
     bytes: u64,
     target: StorePath,
-    temporary: String,
 }
 
 impl SshUpload {
@@ -78,7 +69,7 @@ impl SshUpload {
             .map_err(|error| session.error(StoreErrorKind::Other, &task, error.to_string()))?;
         let call = session.call(&task, &scripts::upload())?;
         let call = call.words([target.as_str(), &temporary, place.word()])?;
-        Ok(SshUpload { call: Some(call), gathered: Vec::new(), bytes: 0, target: target.clone(), temporary })
+        Ok(SshUpload { call: Some(call), gathered: Vec::new(), bytes: 0, target: target.clone() })
     }
 
     fn send_gathered(&mut self) -> io::Result<()> {
@@ -143,10 +134,6 @@ impl Write for SshUpload {
 }
 
 impl Upload for SshUpload {
-    fn token(&self) -> Option<String> {
-        Some(self.temporary.clone())
-    }
-
     fn finish(mut self: Box<Self>) -> Result<u64, StoreError> {
         self.complete()
     }
