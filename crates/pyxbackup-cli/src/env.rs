@@ -29,7 +29,6 @@ pub(crate) fn user() -> Option<String> {
 }
 
 /// The variables whose names begin with one of `prefixes`, as far as they are text.
-#[expect(clippy::disallowed_methods, reason = "this module is where the environment is read")]
 pub(crate) fn beginning_with(prefixes: &[&str]) -> Vec<(String, String)> {
     let text = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));

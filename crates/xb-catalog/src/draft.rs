@@ -1,5 +1,6 @@
 //! A backup in the making, wherever it is made.
 
+use std::collections::HashMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -13,6 +14,7 @@ use crate::catalog::Catalog;
 use crate::commit::{BACKUP_META_NAME, CommitError, Draft};
 use crate::layout::Place;
 use crate::manifest::{MANIFEST_NAME, Manifest};
+use crate::read::META_LIMIT;
 use crate::repository::{Remote, RepositoryError};
 use crate::runs::{RunMark, UploadMark};
 
@@ -148,6 +150,12 @@ impl RemoteDraft {
         let mut draft = RemoteDraft { remote, directory, draft, mark_path, mark, written, open: false };
         draft.claim()?;
         draft.open = true;
+        // Who holds the mark is alone with it; what was there before counts.
+        if draft.sealed()?.is_some() {
+            let error =
+                draft.remote.error("begin", draft.directory.as_str(), &"there is a backup of this name");
+            return Err(StoreError { kind: StoreErrorKind::Exists, ..error }.into());
+        }
         Ok(draft)
     }
 
@@ -174,6 +182,13 @@ impl RemoteDraft {
             }
             done => done,
         }
+    }
+
+    /// The manifest that stands there, if the backup exists.
+    fn sealed(&self) -> Result<Option<Vec<u8>>, StoreError> {
+        let path = self.directory.join(MANIFEST_NAME);
+        let path = path.map_err(|error| self.remote.error("read", MANIFEST_NAME, &error))?;
+        Ok(self.remote.store.read_small(&[path], u64::from(META_LIMIT))?.pop().flatten())
     }
 
     fn mark_text(&self) -> Result<Vec<u8>, StoreError> {
@@ -216,9 +231,6 @@ impl RemoteDraft {
                 own == digest
             }
         };
-        if holds {
-            locked(&self.written).push(path);
-        }
         Ok(holds)
     }
 
@@ -227,12 +239,32 @@ impl RemoteDraft {
         if self.draft != self.directory {
             self.put_meta(meta)?;
         }
-        Manifest::parse(text)?;
-        self.remote.store.publish(&self.directory, MANIFEST_NAME, text)?;
+        self.check(&Manifest::parse(text)?)?;
+        // What became of it nobody knows when this fails: nothing is removed then that may belong to a backup. The
+        // mark stays, and the next run looks again.
         self.open = false;
+        self.remote.store.publish(&self.directory, MANIFEST_NAME, text)?;
         // What is left of the mark harms nobody, and the next run removes it.
         let _ = self.remote.store.remove(std::slice::from_ref(&self.mark_path));
         Ok(self.remote.root.join(self.directory.as_str()))
+    }
+
+    /// Holds what the store lists against what was written: whoever swept meanwhile has taken something away.
+    fn check(&self, manifest: &Manifest) -> Result<(), StoreError> {
+        let listed = self.remote.store.list()?;
+        let listed: HashMap<&str, u64> =
+            listed.iter().filter_map(|entry| Some((entry.path.below(&self.draft)?, entry.bytes))).collect();
+        let is_there = |object: &&ObjectReceipt| {
+            object.path.to_str().and_then(|path| listed.get(path)) == Some(&object.size)
+        };
+        match manifest.objects.iter().chain(&manifest.beside).find(|object| !is_there(object)) {
+            None => Ok(()),
+            Some(object) => {
+                let path = object.path.display().to_string();
+                let error = self.remote.error("commit", &path, &"it is no longer there as it was written");
+                Err(StoreError { kind: StoreErrorKind::Damaged, ..error })
+            }
+        }
     }
 
     fn put_meta(&self, meta: &BackupMeta) -> Result<(), StoreError> {

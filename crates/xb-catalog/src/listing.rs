@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use xb_core::ErrorClass;
 use xb_formats::meta::backup_meta::FILE_NAMES;
 use xb_formats::meta::names::MetaKind;
 use xb_pipeline::fs::write_atomic;
@@ -67,7 +68,7 @@ impl Listing {
         }
         let fetched = match missing.as_slice() {
             [] => Vec::new(),
-            missing => store.read_small(missing, u64::from(META_LIMIT))?,
+            missing => read_all(store, missing)?,
         };
         let is_new = !missing.is_empty() || count != wanted.len();
         let fetched = missing.into_iter().zip(fetched);
@@ -151,6 +152,22 @@ impl Listing {
     pub(crate) fn entries(&self) -> &[Entry] {
         &self.entries
     }
+}
+
+/// The contents of all; of none that cannot be read where others can: one bad object keeps nobody from the rest.
+fn read_all(store: &dyn Store, paths: &[StorePath]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
+    let read = |paths: &[StorePath]| store.read_small(paths, u64::from(META_LIMIT));
+    let error = match read(paths) {
+        Err(error) if error.class() == ErrorClass::Permanent => error,
+        other => return other,
+    };
+    let one = |path: &StorePath| match read(std::slice::from_ref(path)) {
+        Ok(mut found) => Ok(found.pop().flatten()),
+        Err(error) if error.class() == ErrorClass::Permanent => Ok(None),
+        Err(error) => Err(error),
+    };
+    let found = paths.iter().map(one).collect::<Result<Vec<_>, _>>()?;
+    if found.iter().all(Option::is_none) { Err(error) } else { Ok(found) }
 }
 
 /// Whether the content of an object has to be known: manifests, pins, marks of runs, and what the original left

@@ -166,7 +166,7 @@ impl Repository {
     /// [`FsError`] when a directory that is there cannot be read.
     pub fn remnants(&self, catalog: &Catalog, now: DateTime<Utc>) -> Result<Vec<Remnant>, FsError> {
         match self {
-            Repository::Here(_) => sweep::here(catalog),
+            Repository::Here(_) => sweep::here(catalog, now),
             Repository::Elsewhere(remote) => Ok(sweep::elsewhere(remote, catalog, now)),
         }
     }
@@ -179,6 +179,18 @@ impl Repository {
         match self {
             Repository::Here(_) => left.remove_here(),
             Repository::Elsewhere(remote) => left.remove_elsewhere(remote),
+        }
+    }
+
+    /// Makes way for one that goes on with what a dead run left: its uploads are given up, its mark goes, the objects
+    /// stay.
+    ///
+    /// # Errors
+    /// [`RemoveError`].
+    pub fn release(&self, left: &Remnant) -> Result<Outcome, RemoveError> {
+        match self {
+            Repository::Here(_) => Ok(Outcome::Removed),
+            Repository::Elsewhere(remote) => left.release(remote),
         }
     }
 

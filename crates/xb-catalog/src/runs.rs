@@ -68,10 +68,15 @@ impl FoundMark {
         found.collect()
     }
 
+    /// How long a mark is believed that nobody writes.
+    pub(crate) fn believed_for() -> TimeDelta {
+        TimeDelta::days(FOREIGN_DAYS)
+    }
+
     /// Whether its run is over: it is one of ours, of which none goes on, or it has not been heard of for long.
     pub(crate) fn is_over(&self, owner: &str, now: DateTime<Utc>) -> bool {
         let is_ours = self.mark.as_ref().is_some_and(|mark| mark.owner == owner);
-        let is_old = self.written.is_some_and(|written| now - written > TimeDelta::days(FOREIGN_DAYS));
+        let is_old = self.written.is_some_and(|written| now - written > FoundMark::believed_for());
         is_ours || is_old
     }
 }

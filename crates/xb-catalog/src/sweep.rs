@@ -5,7 +5,7 @@
 //! with all that it builds on, and the next prune tries again.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
 use xb_core::BackupId;
@@ -17,10 +17,11 @@ use crate::catalog::{Catalog, Partial};
 use crate::commit::{BACKUP_META_NAME, remove_partials};
 use crate::listing::Listing;
 use crate::manifest::MANIFEST_NAME;
+use crate::read::META_LIMIT;
 use crate::record::{BackupRecord, Origin};
 use crate::remove::{Outcome, RemoveError, leftovers};
 use crate::repository::Remote;
-use crate::runs::{FoundMark, UploadMark};
+use crate::runs::{FoundMark, RunMark, UploadMark};
 use crate::set::BackupSet;
 
 /// What a dead run left, and how to be rid of it.
@@ -37,7 +38,19 @@ pub struct Remnant {
 #[derive(Clone, Debug)]
 enum Job {
     Here(Partial),
-    Elsewhere { objects: Vec<StorePath>, uploads: Vec<UploadMark> },
+    Elsewhere {
+        objects: Vec<StorePath>,
+        uploads: Vec<UploadMark>,
+        /// The mark it has; without one, that of a run that began meanwhile, and the seal of one that ended.
+        mark: Mark,
+    },
+}
+
+#[derive(Clone, Debug)]
+enum Mark {
+    None,
+    Found(StorePath),
+    Unseen(Vec<StorePath>),
 }
 
 impl Remnant {
@@ -55,27 +68,53 @@ impl Remnant {
     }
 
     pub(crate) fn remove_elsewhere(&self, remote: &Remote) -> Result<Outcome, RemoveError> {
-        if let Job::Elsewhere { objects, uploads } = &self.job {
+        if let Job::Elsewhere { objects, uploads, mark } = &self.job {
+            if let Mark::Unseen(paths) = mark
+                && remote.store.read_small(paths, u64::from(META_LIMIT))?.iter().any(Option::is_some)
+            {
+                return Ok(Outcome::Deferred("a run has begun or ended there meanwhile".to_owned()));
+            }
             for upload in uploads {
                 let path = StorePath::parse(&upload.path)
                     .map_err(|error| remote.error("abort", &upload.path, &error))?;
                 remote.store.abort(&path, &upload.token)?;
             }
-            return Ok(remove_objects(remote, objects)?);
+            let mark = if let Mark::Found(path) = mark { Some(path) } else { None };
+            // It goes last: while it is there, somebody knows that there is more to remove.
+            let all: Vec<StorePath> = objects.iter().chain(mark).cloned().collect();
+            return Ok(remove_objects(remote, &all)?);
         }
         Ok(Outcome::Removed)
+    }
+
+    /// Gives up what was being sent, and leaves the objects for one that goes on with it.
+    pub(crate) fn release(&self, remote: &Remote) -> Result<Outcome, RemoveError> {
+        match &self.job {
+            Job::Here(_) => Ok(Outcome::Removed),
+            Job::Elsewhere { uploads, mark, .. } => {
+                let job =
+                    Job::Elsewhere { objects: Vec::new(), uploads: uploads.clone(), mark: mark.clone() };
+                Remnant { job, ..self.clone() }.remove_elsewhere(remote)
+            }
+        }
     }
 }
 
 /// What dead runs left in a directory of this machine.
-pub(crate) fn here(catalog: &Catalog) -> Result<Vec<Remnant>, FsError> {
+pub(crate) fn here(catalog: &Catalog, now: DateTime<Utc>) -> Result<Vec<Remnant>, FsError> {
     let remnant = |left: crate::remove::Leftover| Remnant {
         path: left.partial.directory.clone(),
         bytes: left.bytes,
         backup: Some(left.partial.place.id),
         job: Job::Here(left.partial),
     };
-    Ok(leftovers(catalog)?.into_iter().map(remnant).collect())
+    // A copy that somebody makes in this directory as a store has a mark, as it has elsewhere.
+    let is_marked = |left: &crate::remove::Leftover| {
+        let mark = catalog.root.join(RunMark::path(left.partial.place.id));
+        let age = std::fs::metadata(mark).and_then(|meta| meta.modified()).ok().map(DateTime::<Utc>::from);
+        age.is_some_and(|written| now - written < FoundMark::believed_for())
+    };
+    Ok(leftovers(catalog)?.into_iter().filter(|left| !is_marked(left)).map(remnant).collect())
 }
 
 /// What dead runs left in a store elsewhere: first what was being made, then what else nobody will ever finish.
@@ -87,7 +126,7 @@ pub(crate) fn elsewhere(remote: &Remote, catalog: &Catalog, now: DateTime<Utc>) 
     let mut remnants = Vec::new();
     let mut marked = BTreeSet::new();
     for found in &over {
-        let place = found.mark.as_ref().map(crate::runs::RunMark::place);
+        let place = found.mark.as_ref().map(RunMark::place);
         let partial = catalog.partials.iter().find(|partial| Some(partial.place) == place);
         marked.extend(partial.map(|partial| partial.place));
         let uploads = found.mark.as_ref().map(|mark| mark.uploads.clone()).unwrap_or_default();
@@ -96,7 +135,7 @@ pub(crate) fn elsewhere(remote: &Remote, catalog: &Catalog, now: DateTime<Utc>) 
             None => remote.root.join(found.path.as_str()),
         };
         let objects = objects_of(remote, listing, partial);
-        let remnant = of_objects(shown, objects, Some(&found.path), uploads);
+        let remnant = of_objects(shown, objects, Mark::Found(found.path.clone()), uploads);
         remnants.push(Remnant { backup: place.map(|place| place.id), ..remnant });
     }
     let is_alive = |partial: &&Partial| {
@@ -105,17 +144,20 @@ pub(crate) fn elsewhere(remote: &Remote, catalog: &Catalog, now: DateTime<Utc>) 
     let unmarked = catalog.partials.iter().filter(|partial| !marked.contains(&partial.place));
     for partial in unmarked.filter(|partial| !is_alive(partial)) {
         let objects = objects_of(remote, listing, Some(partial));
-        let remnant = of_objects(partial.directory.clone(), objects, None, Vec::new());
+        let mark = remote.path_of(Path::new(&RunMark::path(partial.place.id)));
+        let seal = remote.path_of(&partial.directory.join(MANIFEST_NAME));
+        let in_place = |seal: &StorePath| seal.parent().is_some_and(|at| remote.store.draft(&at) == at);
+        let unseen = mark.into_iter().chain(seal.ok().filter(in_place)).collect();
+        let mark = Mark::Unseen(unseen);
+        let remnant = of_objects(partial.directory.clone(), objects, mark, Vec::new());
         remnants.push(Remnant { backup: Some(partial.place.id), ..remnant });
     }
     if living.is_empty() {
         let known: BTreeSet<StorePath> = remnants.iter().flat_map(Remnant::objects).cloned().collect();
         let torn = listing.entries().iter().filter(|entry| is_torn(entry) && !known.contains(&entry.path));
-        remnants.extend(
-            torn.map(|entry| {
-                of_objects(remote.root.join(entry.path.as_str()), vec![entry], None, Vec::new())
-            }),
-        );
+        remnants.extend(torn.map(|entry| {
+            of_objects(remote.root.join(entry.path.as_str()), vec![entry], Mark::None, Vec::new())
+        }));
     }
     remnants
 }
@@ -134,16 +176,10 @@ fn objects_of<'a>(remote: &Remote, listing: &'a Listing, partial: Option<&Partia
     path.map(|path| listing.below(&path).iter().collect()).unwrap_or_default()
 }
 
-/// The mark goes last: while it is there, somebody knows that there is more to remove.
-fn of_objects(
-    path: PathBuf,
-    entries: Vec<&Entry>,
-    mark: Option<&StorePath>,
-    uploads: Vec<UploadMark>,
-) -> Remnant {
+fn of_objects(path: PathBuf, entries: Vec<&Entry>, mark: Mark, uploads: Vec<UploadMark>) -> Remnant {
     let bytes = entries.iter().map(|entry| entry.bytes).sum();
-    let objects = entries.into_iter().map(|entry| &entry.path).chain(mark).cloned().collect();
-    Remnant { path, bytes, backup: None, job: Job::Elsewhere { objects, uploads } }
+    let objects = entries.into_iter().map(|entry| entry.path.clone()).collect();
+    Remnant { path, bytes, backup: None, job: Job::Elsewhere { objects, uploads, mark } }
 }
 
 /// Whether an object has the name that one has while it is being written, in stores that write so

@@ -10,18 +10,20 @@ use std::path::Path;
 use std::sync::Arc;
 
 use chrono::{DateTime, FixedOffset, TimeDelta, Utc};
+use rstest::rstest;
 use tempfile::TempDir;
 use xb_catalog::layout::Place;
 use xb_catalog::manifest::{
     Base, EngineRecord, Manifest, OptionsRecord, ServerIdentity, ServerRecord, Sizes,
 };
-use xb_catalog::plan::{RetentionPolicy, plan_copies, plan_copy_of};
+use xb_catalog::plan::{RetentionPolicy, conflicts, plan_copies, plan_copy_of};
 use xb_catalog::remove::Outcome;
 use xb_catalog::{BackupRecord, Catalog, CommitError, Remote, Repository, Shelf};
 use xb_core::{BackupId, BackupKind, Flavor, Lsn, LsnRange, Version};
 use xb_formats::meta::backup_meta::BackupMeta;
 use xb_pipeline::cancel::CancelToken;
 use xb_pipeline::store::local::LocalStore;
+use xb_pipeline::store::object::ObjectStorage;
 use xb_pipeline::store::wrap::fault::{Fault, Harm, Operation};
 use xb_pipeline::store::{About, Store};
 
@@ -111,6 +113,14 @@ fn directory() -> (Held, Arc<dyn Store>) {
     (Box::new(dir), Arc::new(store))
 }
 
+/// Object storage, in which a backup is made where it stands.
+fn memory() -> (Held, Arc<dyn Store>) {
+    (Box::new(()), Arc::new(ObjectStorage::in_memory().unwrap()))
+}
+
+/// Makes a store that is empty.
+type Make = fn() -> (Held, Arc<dyn Store>);
+
 fn at(store: &Arc<dyn Store>) -> Repository {
     owned_by(store, "db1:/work")
 }
@@ -165,9 +175,9 @@ fn all_whole(catalog: &Catalog) {
     }
 }
 
-#[test]
-fn what_was_pushed_is_listed_and_read_back() {
-    let (_held, store) = directory();
+#[rstest]
+fn what_was_pushed_is_listed_and_read_back(#[values(directory, memory)] make: Make) {
+    let (_held, store) = make();
     let home = at(&store);
     assert!(names(&home.scan().unwrap()).is_empty());
     set_of_three(&home);
@@ -184,10 +194,10 @@ fn what_was_pushed_is_listed_and_read_back() {
     sweep(&home, &store);
 }
 
-#[test]
-fn dying_at_any_moment_of_a_push_leaves_nothing_that_is_listed() {
+#[rstest]
+fn dying_at_any_moment_of_a_push_leaves_nothing_that_is_listed(#[values(directory, memory)] make: Make) {
     for moment in 0.. {
-        let (_held, store) = directory();
+        let (_held, store) = make();
         push(&at(&store), "10_00_00", "10_00_00", None).unwrap();
         let dying: Arc<dyn Store> = Arc::new(Fault::after(store.clone(), moment));
         let done = push(&at(&dying), "10_00_00", "11_00_00", Some("10_00_00"));
@@ -207,12 +217,12 @@ fn dying_at_any_moment_of_a_push_leaves_nothing_that_is_listed() {
     }
 }
 
-#[test]
-fn every_answer_that_is_lost_leaves_whole_backups_only() {
+#[rstest]
+fn every_answer_that_is_lost_leaves_whole_backups_only(#[values(directory, memory)] make: Make) {
     use xb_pipeline::store::StoreErrorKind::Unreachable;
     for moment in 0..12 {
         for harm in [Harm::Fail(Unreachable), Harm::Lose(Unreachable)] {
-            let (_held, store) = directory();
+            let (_held, store) = make();
             let harmed: Arc<dyn Store> = Arc::new(Fault::new(store.clone()).any(moment, harm));
             let _ = push(&at(&harmed), "10_00_00", "10_00_00", None);
             all_whole(&at(&store).scan().unwrap());
@@ -221,9 +231,11 @@ fn every_answer_that_is_lost_leaves_whole_backups_only() {
     }
 }
 
-#[test]
-fn the_run_of_another_machine_is_left_alone_until_nobody_has_heard_of_it_for_a_week() {
-    let (_held, store) = directory();
+#[rstest]
+fn the_run_of_another_machine_is_left_alone_until_nobody_has_heard_of_it_for_a_week(
+    #[values(directory, memory)] make: Make,
+) {
+    let (_held, store) = make();
     let theirs = owned_by(&store, "db2:/work");
     let draft = theirs.begin(Place::full(id("10_00_00")), now()).unwrap();
     draft.write("xtrabackup_checkpoints", b"half").unwrap();
@@ -241,9 +253,9 @@ fn the_run_of_another_machine_is_left_alone_until_nobody_has_heard_of_it_for_a_w
     sweep(&theirs, &store);
 }
 
-#[test]
-fn of_two_who_make_the_same_backup_one_succeeds() {
-    let (_held, store) = directory();
+#[rstest]
+fn of_two_who_make_the_same_backup_one_succeeds(#[values(directory, memory)] make: Make) {
+    let (_held, store) = make();
     let (ours, again) = (at(&store), at(&store));
     // The lock here keeps runs of one owner apart; this is what is left if it does not.
     let place = Place::full(id("10_00_00"));
@@ -257,10 +269,12 @@ fn of_two_who_make_the_same_backup_one_succeeds() {
     all_whole(&ours.scan().unwrap());
 }
 
-#[test]
-fn a_set_goes_newest_first_and_dying_meanwhile_leaves_what_can_be_restored() {
+#[rstest]
+fn a_set_goes_newest_first_and_dying_meanwhile_leaves_what_can_be_restored(
+    #[values(directory, memory)] make: Make,
+) {
     for moment in 0..9 {
-        let (_held, store) = directory();
+        let (_held, store) = make();
         set_of_three(&at(&store));
         push(&at(&store), "20_00_00", "20_00_00", None).unwrap();
         let catalog = at(&store).scan().unwrap();
@@ -275,9 +289,9 @@ fn a_set_goes_newest_first_and_dying_meanwhile_leaves_what_can_be_restored() {
     }
 }
 
-#[test]
-fn manifests_are_fetched_once() {
-    let (_held, store) = directory();
+#[rstest]
+fn manifests_are_fetched_once(#[values(directory, memory)] make: Make) {
+    let (_held, store) = make();
     set_of_three(&at(&store));
     let work_dir = tempfile::tempdir().unwrap();
     let cache = work_dir.path().join("cache.json");
@@ -293,9 +307,9 @@ fn manifests_are_fetched_once() {
     assert_eq!(names(&home.scan().unwrap()).len(), 4);
 }
 
-#[test]
-fn pins_are_kept_elsewhere_as_well() {
-    let (_held, store) = directory();
+#[rstest]
+fn pins_are_kept_elsewhere_as_well(#[values(directory, memory)] make: Make) {
+    let (_held, store) = make();
     let home = at(&store);
     set_of_three(&home);
     home.pin(id("11_00_00"), now(), Some("before the migration")).unwrap();
@@ -305,10 +319,10 @@ fn pins_are_kept_elsewhere_as_well() {
     assert!(home.unpin(id("11_00_00")).unwrap() && !home.unpin(id("11_00_00")).unwrap());
 }
 
-#[test]
-fn a_second_store_lacks_what_it_does_not_have_and_retention_keeps() {
-    let (_held, here) = directory();
-    let (_held_too, there) = directory();
+#[rstest]
+fn a_second_store_lacks_what_it_does_not_have_and_retention_keeps(#[values(directory, memory)] make: Make) {
+    let (_held, here) = make();
+    let (_held_too, there) = make();
     set_of_three(&at(&here));
     push(&at(&here), "20_00_00", "20_00_00", None).unwrap();
     push(&at(&there), "10_00_00", "10_00_00", None).unwrap();
@@ -323,9 +337,9 @@ fn a_second_store_lacks_what_it_does_not_have_and_retention_keeps() {
     assert!(plan_copy_of(&here, &there, id("13_00_00")).is_err());
 }
 
-#[test]
-fn a_draft_tells_where_it_is() {
-    let (_held, store) = directory();
+#[rstest]
+fn a_draft_tells_where_it_is(#[values(directory, memory)] make: Make) {
+    let (_held, store) = make();
     let draft = at(&store).begin(Place::full(id("10_00_00")), now()).unwrap();
     assert!(draft.directory().is_none());
     assert!(format!("{draft:?}").contains("full/2026_11_22-10_00_00"), "{draft:?}");
@@ -344,4 +358,47 @@ fn an_object_that_was_never_finished_goes_unless_somebody_may_be_writing_it() {
     drop(theirs);
     sweep(&at(&store), &store);
     assert!(!torn.exists());
+}
+
+#[rstest]
+fn who_fails_leaves_the_backup_of_another_alone(#[values(directory, memory)] make: Make) {
+    let (_held, store) = make();
+    push(&at(&store), "10_00_00", "10_00_00", None).unwrap();
+    let again = push(&owned_by(&store, "db2:/work"), "10_00_00", "10_00_00", None).unwrap_err();
+    assert!(again.to_string().contains("there is a backup of this name"), "{again}");
+    all_whole(&at(&store).scan().unwrap());
+    assert_eq!(names(&at(&store).scan().unwrap()).len(), 1);
+    sweep(&owned_by(&store, "db2:/work"), &store);
+}
+
+#[rstest]
+fn a_manifest_that_cannot_be_read_keeps_nobody_from_the_others(#[values(directory, memory)] make: Make) {
+    use xb_pipeline::store::StoreErrorKind::Denied;
+    let (_held, store) = make();
+    set_of_three(&at(&store));
+    let harmed = Fault::new(store.clone()).with(Operation::ReadSmall, 0, Harm::Fail(Denied)).with(
+        Operation::ReadSmall,
+        1,
+        Harm::Fail(Denied),
+    );
+    let catalog = at(&(Arc::new(harmed) as Arc<dyn Store>)).scan().unwrap();
+    let unreadable = catalog.records().filter(|record| record.is_unreadable()).count();
+    assert_eq!((catalog.records().count(), unreadable), (3, 1), "{catalog:?}");
+    let none = Fault::new(store).with(Operation::List, 0, Harm::Fail(Denied));
+    assert!(at(&(Arc::new(none) as Arc<dyn Store>)).scan().is_err());
+}
+
+#[test]
+fn another_backup_of_the_same_name_is_no_copy() {
+    let ((_one, here), (_two, there)) = (directory(), directory());
+    push(&at(&here), "10_00_00", "10_00_00", None).unwrap();
+    push(&at(&there), "10_00_00", "10_00_00", None).unwrap();
+    let scan = |store: &Arc<dyn Store>| at(store).scan().unwrap();
+    assert_eq!(conflicts(&scan(&here), &scan(&there)), []);
+    let (_three, other) = directory();
+    let place = Place::full(id("10_00_00"));
+    let draft = at(&other).begin(place, now()).unwrap();
+    let object = draft.write("backup.xbs.zst", b"what another engine wr").unwrap();
+    draft.commit(&Manifest { objects: vec![object], ..manifest(place, None) }, &meta(place)).unwrap();
+    assert_eq!(conflicts(&scan(&here), &scan(&other)), [id("10_00_00")]);
 }

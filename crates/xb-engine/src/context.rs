@@ -25,13 +25,20 @@ use crate::surroundings::Surroundings;
 pub(crate) struct Context {
     pub(crate) settings: Settings,
     pub(crate) around: Surroundings,
+    /// Whether what fails for a passing reason is worth minutes of trying.
+    pub(crate) is_patient: bool,
     /// Stores elsewhere, opened when they are first asked for: a run has one connection to each.
     remotes: Arc<Mutex<BTreeMap<String, Remote>>>,
 }
 
 impl Context {
     pub(crate) fn new(settings: Settings, around: Surroundings) -> Self {
-        Context { settings, around, remotes: Arc::default() }
+        Context { settings, around, is_patient: false, remotes: Arc::default() }
+    }
+
+    /// The same for work that is worth minutes of trying.
+    pub(crate) fn patient(&self) -> Self {
+        Context { is_patient: true, ..self.clone() }
     }
 
     /// The store, wherever it is.
@@ -75,9 +82,17 @@ impl Context {
             error.store_error().is_some_and(|error| error.kind == StoreErrorKind::Cancelled)
         };
         match result {
-            Err(error) if is_interrupted(&error) => {
-                Err(self.cancel().check().map_or_else(Into::into, |()| error))
-            }
+            Err(error) if is_interrupted(&error) => Err(match (self.cancel().check(), error) {
+                (Ok(()), error) => error,
+                (Err(cancelled), EngineError::NotCopied { store, backup, .. }) => {
+                    EngineError::NotCopied { store, backup, source: Box::new(cancelled.into()) }
+                }
+                (Err(cancelled), EngineError::NotApplied { backup, .. }) => {
+                    EngineError::NotApplied { backup, source: Box::new(cancelled.into()) }
+                }
+                (Err(_), error @ EngineError::RemoteScript { .. }) => error,
+                (Err(cancelled), _) => cancelled.into(),
+            }),
             other => other,
         }
     }

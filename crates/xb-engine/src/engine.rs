@@ -57,7 +57,8 @@ impl Engine {
     /// # Errors
     /// [`EngineError`]; nothing is left in `restore_dir` then.
     pub fn restore_set(&self) -> Result<RestoreReport, EngineError> {
-        self.0.settled(flow::restore_set::run(&self.0))
+        let context = self.0.patient();
+        context.settled(flow::restore_set::run(&context))
     }
 
     /// Brings the prepared copy in `work_dir` up to the newest backup, or makes it.

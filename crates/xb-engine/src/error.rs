@@ -79,6 +79,12 @@ pub enum EngineError {
         /// The store.
         store: String,
     },
+    /// A store was to hold copies of itself.
+    #[error("{store} is the store itself, and cannot hold its copies")]
+    CopyOfItself {
+        /// The store.
+        store: String,
+    },
     /// What can be done in a directory of this machine only.
     #[error("{what} works on a store that is a directory of this machine, and {store} is not")]
     OnlyHere {

@@ -1,6 +1,7 @@
 //! Programs of the user's own around a backup. What they are told stands in their environment and holds no
 //! secret; what they write is heard like an engine's messages.
 
+use std::ffi::OsString;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -86,12 +87,15 @@ fn environment(command: Invocation, context: &Context, task: Task, event: &str) 
         .env("PYXBACKUP_EVENT", event)
         .env("PYXBACKUP_COMMAND", task.word())
         .env("PYXBACKUP_KIND", kind);
-    let settings = &context.settings;
-    let directories = [("PYXBACKUP_STORE", &settings.stor_dir), ("PYXBACKUP_WORK_DIR", &settings.work_dir)];
-    directories.into_iter().fold(command, |command, (name, path)| match path {
-        Some(path) => command.env(name, path),
-        None => command,
-    })
+    let work_dir = context.settings.work_dir.as_ref().map(|path| path.as_os_str().to_owned());
+    let store = context.store_shown().map(OsString::from);
+    [("PYXBACKUP_STORE", store), ("PYXBACKUP_WORK_DIR", work_dir)].into_iter().fold(
+        command,
+        |command, (name, value)| match value {
+            Some(value) => command.env(name, value),
+            None => command,
+        },
+    )
 }
 
 /// A text as a variable can hold it.

@@ -25,10 +25,15 @@ use crate::error::EngineError;
 /// The directory in `work_dir` for what was fetched from stores elsewhere and need not be fetched again.
 const CACHE: &str = ".pyxbackup.cache";
 
-/// A store behind ssh tries by itself what is not begun; this often what may have been done or not.
-const TRIES: u32 = 3;
-/// Pauses before a host is tried again that cannot be reached.
-const CONNECT_PAUSES: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(8)];
+/// How often a request to object storage is tried by who works for hours: some minutes, for pauses grow to 15 seconds.
+const PATIENT_REQUESTS: u32 = 30;
+/// How often what failed for a passing reason is tried again elsewhere, beside what a store behind ssh tries by itself.
+const PATIENT_TRIES: u32 = 6;
+/// Pauses before a host is tried again that cannot be reached; who only looks makes one.
+const CONNECT_PAUSES: [Duration; 5] = {
+    let seconds = Duration::from_secs;
+    [seconds(2), seconds(8), seconds(30), seconds(60), seconds(120)]
+};
 
 /// The address of the store of a run.
 pub(crate) fn address(settings: &Settings) -> Result<StoreAddress, EngineError> {
@@ -55,7 +60,11 @@ pub(crate) fn copies(settings: &Settings) -> Result<Vec<StoreAddress>, EngineErr
     let host =
         if settings.remote_push_only && settings.store.is_none() { None } else { remote_host(settings)? };
     let others = settings.copy_to.iter().map(|address| Ok(StoreAddress::parse(address)?));
-    host.map(Ok).into_iter().chain(others).collect()
+    let all = host.map(Ok).into_iter().chain(others).collect::<Result<Vec<_>, EngineError>>()?;
+    match address(settings) {
+        Ok(own) if all.contains(&own) => Err(EngineError::CopyOfItself { store: own.to_string() }),
+        _ => Ok(all),
+    }
 }
 
 /// The store at an address.
@@ -94,21 +103,27 @@ fn open(context: &Context, address: &StoreAddress) -> Result<Arc<dyn Store>, Eng
             Arc::new(connect(context, &target)?)
         }
         StoreAddress::Object(address) => {
-            let storage = ObjectStorage::open(address, &object_options(context), context.cancel())?;
+            let mut options = object_options(context);
+            if context.is_patient {
+                options.patience.tries = PATIENT_REQUESTS;
+            }
+            let storage = ObjectStorage::open(address, &options, context.cancel())?;
             // It is patient itself, request by request.
             return Ok(limited(context, Arc::new(storage)));
         }
     };
     let store = limited(context, store);
     let (cancel, timer) = (context.cancel().clone(), Arc::new(SystemTimer::default()));
-    let patience = Patience { tries: TRIES, ..Patience::default() };
+    let tries = if context.is_patient { PATIENT_TRIES } else { 1 };
+    let patience = Patience { tries, ..Patience::default() };
     Ok(Arc::new(Retry::new(store, patience, timer, cancel, context.monitor().clone())))
 }
 
 /// Connects to a host, which may be out of reach for a moment.
 fn connect(context: &Context, target: &SshTarget) -> Result<SshStore, EngineError> {
     let timer = SystemTimer::default();
-    let mut pauses = CONNECT_PAUSES.into_iter();
+    let count = if context.is_patient { CONNECT_PAUSES.len() } else { 1 };
+    let mut pauses = CONNECT_PAUSES.into_iter().take(count);
     loop {
         match (SshStore::connect(target, &socket_directory(context), context.cancel()), pauses.next()) {
             (Err(error), Some(pause)) if error.class() == ErrorClass::Transient => {

@@ -75,8 +75,9 @@ pub(crate) fn run<T: Told>(
     let recorder = Arc::new(Recorder::new(context, masker.clone()));
     let mut heard = context.clone();
     heard.around.monitor = recorder.clone();
+    heard.is_patient = true;
     let started = context.now();
-    let result = hook::before(&heard, task, &masker).and_then(|()| flow(&heard));
+    let result = hook::before(&heard, task, &masker).and_then(|()| heard.settled(flow(&heard)));
     let mut notice = notice(context, task, started, &recorder);
     match &result {
         Ok(told) => told.tell(&mut notice),

@@ -65,7 +65,7 @@ fn a_copy_that_cannot_be_made_is_a_warning_that_status_shows_and_the_next_run_me
     let source = server::shared();
     let (home, copy) = with_copy(&source, Form::Zstd);
     let aside = home.path().join("aside");
-    fs::rename(&copy, &aside).unwrap();
+    xb_pipeline::fs::rename(&copy, &aside).unwrap();
     let ended = cli::run(&home, &["full"]).good();
     assert!(
         ended.stderr.contains("no copy in") && ended.stderr.contains("the next run tries again"),
@@ -76,7 +76,7 @@ fn a_copy_that_cannot_be_made_is_a_warning_that_status_shows_and_the_next_run_me
     let status = cli::run(&home, &["status", "--status-format=nagios"]);
     assert_eq!(status.code, Some(1), "{} {}", status.text(), config.display());
     assert!(status.stdout.contains("No copy in"), "{}", status.text());
-    fs::rename(&aside, &copy).unwrap();
+    xb_pipeline::fs::rename(&aside, &copy).unwrap();
     cli::run(&home, &["incr"]).good();
     assert_eq!(ids(&copy), home.backups());
     assert_eq!(home.backups().len(), 2);
@@ -202,7 +202,7 @@ fn a_push_that_fails_ends_with_2_and_the_backup_that_is_kept_is_good() {
     place.receive_copies(&mut home);
     let far = place.root();
     let aside = far.with_file_name("aside");
-    fs::rename(&far, &aside).unwrap();
+    xb_pipeline::fs::rename(&far, &aside).unwrap();
     let ended = cli::run(&home, &["full"]).ended_with(2);
     let id = home.backups()[0];
     assert!(
@@ -211,7 +211,7 @@ fn a_push_that_fails_ends_with_2_and_the_backup_that_is_kept_is_good() {
         ended.text()
     );
     assert!(ended.stderr.contains("the next run copies it"), "{}", ended.text());
-    fs::rename(&aside, &far).unwrap();
+    xb_pipeline::fs::rename(&aside, &far).unwrap();
     cli::run(&home, &["incr"]).good();
     assert_eq!(ids(&far), home.backups());
 }

@@ -19,6 +19,9 @@ pub(super) fn run(server: &Server, home: &Path, runs: usize) -> Result<(), Failu
     contest(&contenders(server, &sshd, &s3)?, runs, home)
 }
 
+/// The options of ours, made with the directory for what comes out.
+type Options = Box<dyn Fn(&Path) -> Vec<String>>;
+
 fn contenders(server: &Server, sshd: &Sshd, s3: &S3Server) -> Result<Vec<Contender>, Failure> {
     let engine = Binaries::find(&[])?.backup;
     let (socket, cores) = (server.socket().to_owned(), cores());
@@ -35,7 +38,7 @@ fn contenders(server: &Server, sshd: &Sshd, s3: &S3Server) -> Result<Vec<Contend
     let (into_file, into_ssh) = ((pipe.clone(), compressor.clone()), (pipe, compressor));
     let ssh = format!("ssh {options} 127.0.0.1");
     let program = crate::pyxbackup()?;
-    let ours = |name, rivals, options: Box<dyn Fn(&Path) -> Vec<String>>| {
+    let ours = |name, rivals, options: Options| {
         let (program, socket) = (program.clone(), socket.clone());
         let command = move |out: &Path| {
             Invocation::new(&program)

@@ -75,6 +75,7 @@ impl Failure {
             | EngineError::Address(_)
             | EngineError::OnlyHere { .. }
             | EngineError::NoFleet { .. }
+            | EngineError::CopyOfItself { .. }
             | EngineError::Hook { .. }
             | EngineError::NoBitmaps { .. }
             | EngineError::Commit(_)
@@ -107,6 +108,7 @@ impl Failure {
             EngineError::NotSet { .. }
             | EngineError::Address(_)
             | EngineError::NoFleet { .. }
+            | EngineError::CopyOfItself { .. }
             | EngineError::OnlyHere { .. } => "settings",
             EngineError::Hook { .. } => "hook",
             EngineError::NoBitmaps { .. } | EngineError::BitmapPurge { .. } => "bitmaps",
@@ -255,6 +257,7 @@ fn remedy(error: &EngineError) -> Option<String> {
             "the backup itself is good; run the same command on the host by hand, and see what is wrong there"
         }
         EngineError::Address(_) => "correct it in the configuration file, or on the command line",
+        EngineError::CopyOfItself { .. } => "leave it out of copy_to",
         EngineError::NoFleet { .. } => "give each server a prefix of its own: store = s3://bucket/NAME",
         EngineError::OnlyHere { .. } => {
             "use the tools of that store; `pyxbackup list` shows what is in it, `pyxbackup prune` removes by retention"

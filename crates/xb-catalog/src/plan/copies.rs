@@ -45,9 +45,22 @@ pub fn plan_copy_of<'a>(
     Ok(here.chain(target)?.into_iter().filter_map(|record| step(here, there, record)).collect())
 }
 
+/// The names under which another backup stands there than here: two servers may begin one in the same second.
+#[must_use]
+pub fn conflicts(here: &Catalog, there: &Catalog) -> Vec<BackupId> {
+    let facts = |record: &BackupRecord| (record.lsns, record.started, record.archive_digest);
+    let differs = |record: &&BackupRecord| {
+        let mut copies = there.records().filter(|copy| copy.id() == record.id() && copy.is_complete());
+        copies.any(|copy| facts(copy) != facts(record))
+    };
+    here.records().filter(|record| record.is_complete()).filter(differs).map(BackupRecord::id).collect()
+}
+
 fn step<'a>(here: &Catalog, there: &Catalog, record: &'a BackupRecord) -> Option<CopyStep<'a>> {
-    // What the original made has no list of its files with their digests: nobody could prove the copy.
-    if record.origin != Origin::Native || here.chain(record.id()).is_err() {
+    // What the original made has no list of its files with their digests: nobody could prove the copy, nor use one of
+    // what builds on it.
+    let chain = here.chain(record.id()).ok()?;
+    if chain.iter().any(|member| member.origin != Origin::Native) {
         return None;
     }
     match there.records().find(|copy| copy.id() == record.id()) {

@@ -7,7 +7,7 @@ mod restore;
 mod retention;
 
 pub use base::{BaseError, BasePlan, plan_base};
-pub use copies::{CopyStep, plan_copies, plan_copy_of};
+pub use copies::{CopyStep, conflicts, plan_copies, plan_copy_of};
 pub use restore::{RestoreError, RestorePlan, plan_restore};
 pub use retention::{
     Action, KeepReason, PlannedMember, PlannedSet, RemoveReason, RetentionPlan, RetentionPolicy,

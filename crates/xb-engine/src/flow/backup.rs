@@ -83,10 +83,12 @@ pub(crate) fn run(context: &Context, kind: BackupKind) -> Result<BackupReport, E
     let prepared = apply(context, manifest.id, staged);
     let copies = super::copies::after_run(context, manifest.id);
     let asked = match &home {
-        Repository::Elsewhere(host) => remote_script::after_push(context, host, manifest.id),
-        Repository::Here(_) => Ok(()),
+        Repository::Elsewhere(host) if remote_script::is_of_home(context) => {
+            remote_script::after_push(context, host, manifest.id)
+        }
+        _ => Ok(()),
     };
-    let pruned = prune(context, &home);
+    let pruned = prune(context);
     drop(lock);
     let prepared = prepared?;
     purged?;
@@ -217,9 +219,8 @@ fn take_in(
 }
 
 /// Removes what the new backup makes superfluous. That it cannot be done is told and does the backup no harm.
-fn prune(context: &Context, home: &Repository) -> Option<PruneReport> {
-    let is_left_to_host = home.directory().is_none() && remote_script::is_set(context);
-    if !context.settings.prune_after_backup || is_left_to_host {
+fn prune(context: &Context) -> Option<PruneReport> {
+    if !context.settings.prune_after_backup || remote_script::is_of_home(context) {
         return None;
     }
     let pruned = carry_out(context, &mut Phases::new(context), PruneOptions::default());

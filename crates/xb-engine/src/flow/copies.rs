@@ -8,11 +8,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use xb_catalog::manifest::Manifest;
-use xb_catalog::plan::{Action, CopyStep, RetentionPolicy, plan_copies, plan_copy_of, plan_retention};
+use xb_catalog::plan::{
+    Action, CopyStep, RetentionPolicy, conflicts, plan_copies, plan_copy_of, plan_retention,
+};
 use xb_catalog::remove::Outcome;
-use xb_catalog::{BACKUP_META_NAME, Catalog, NewBackup, Repository};
-use xb_core::BackupId;
+use xb_catalog::{BACKUP_META_NAME, Catalog, NewBackup, Origin, Repository};
 use xb_core::settings::Settings;
+use xb_core::{BackupId, ErrorClass};
 use xb_formats::meta::backup_meta::BackupMeta;
 use xb_pipeline::ObjectReceipt;
 use xb_pipeline::monitor::Phase;
@@ -62,14 +64,20 @@ pub(super) fn after_run(context: &Context, backup: BackupId) -> Result<Vec<Store
         return Ok(Vec::new());
     }
     let home = context.repository()?;
-    let catalog = home.scan()?;
     let pushed_to = stores::remote_host(&context.settings)?;
+    let catalog = match home.scan() {
+        Ok(catalog) => catalog,
+        Err(error) => {
+            context.monitor().warn(&format!("nothing was copied: {error}; the next run tries again"));
+            return Ok(Vec::new());
+        }
+    };
     let (mut copies, mut not_pushed, mut asked) = (Vec::new(), None, Ok(()));
     for address in &stores {
         match bring_up(context, &home, &catalog, address, None) {
             Ok(copied) => {
                 copies.push(copied);
-                if pushed_to.as_ref() == Some(address) {
+                if remote_script::is_of(context, address) {
                     asked = remote_script::after_push(context, &context.remote(address)?, backup);
                 }
             }
@@ -112,8 +120,8 @@ fn bring_up(
     address: &StoreAddress,
     only: Option<BackupId>,
 ) -> Result<StoreCopied, EngineError> {
-    let done = copy_all(context, home, catalog, address, only);
-    let newest = catalog.newest_restorable().and_then(|chain| chain.last().map(|record| record.id()));
+    let done = context.settled(copy_all(context, home, catalog, address, only));
+    let newest = done.as_ref().ok().and_then(|copied| copied.newest);
     if let Some(work_dir) = &context.settings.work_dir
         && only.is_none()
     {
@@ -140,14 +148,23 @@ fn copy_all(
     let wanted: BTreeSet<BackupId> = steps.iter().map(|step| step.record.id()).collect();
     for remnant in there.remnants(&found, context.now().to_utc())? {
         // What is there of a backup that is about to be copied need not be sent again.
-        if !remnant.backup().is_some_and(|backup| wanted.contains(&backup)) {
-            there.sweep(&remnant)?;
-        }
+        let is_wanted = remnant.backup().is_some_and(|backup| wanted.contains(&backup));
+        let done = if is_wanted { there.release(&remnant) } else { there.sweep(&remnant) };
+        warn_of(context, done.map_err(|error| format!("{} stays for now: {error}", remnant.path.display())));
     }
     let mut copied = StoreCopied { store: address.to_string(), ..StoreCopied::default() };
     let mut phases = Phases::new(context);
+    let (mut failed, mut failed_sets) = (None, BTreeSet::new());
+    if let Some(name) = conflicts(catalog, &found).first() {
+        let error = not_ours(address, *name);
+        context.monitor().warn(&error.to_string());
+        failed = Some(error);
+    }
     for step in &steps {
         let id = step.record.id();
+        if failed_sets.contains(&step.record.place.set) {
+            continue;
+        }
         phases.begin(
             Phase::Copy,
             &format!("{id} to {address}"),
@@ -155,25 +172,71 @@ fn copy_all(
         );
         if step.replaces {
             context.monitor().info(&format!("the copy of {id} in {address} is damaged and made anew"));
-            there.remove_backup(&found, id)?;
         }
-        copied.bytes += copy_one(context, home, &there, &found, step)?;
-        copied.backups.push(id);
+        match replace_and_copy(context, home, &there, &found, step) {
+            Ok(bytes) => {
+                copied.bytes += bytes;
+                copied.backups.push(id);
+            }
+            // One that is bad keeps nobody from the others, but for those that build on it.
+            Err(error) if error.class() == ErrorClass::Permanent => {
+                context.monitor().warn(&format!("no copy of {id} in {address}: {error}"));
+                failed_sets.insert(step.record.place.set);
+                failed.get_or_insert(error);
+            }
+            Err(error) => return Err(error),
+        }
     }
-    let is_left_to_host =
-        remote_script::is_set(context) && stores::remote_host(&context.settings)?.as_ref() == Some(address);
-    if context.settings.prune_after_backup && only.is_none() && !is_left_to_host {
+    if only.is_none() {
         found = there.scan()?;
-        found.pins.extend(catalog.pins.iter().cloned());
-        prune(context, &there, &found, policy, &mut copied)?;
+        copied.newest = found.newest_restorable().and_then(|chain| chain.last().map(|record| record.id()));
+        let is_left_to_host = remote_script::is_of(context, address);
+        if context.settings.prune_after_backup && !is_left_to_host && catalog.pins_unreadable.is_none() {
+            found.pins.extend(catalog.pins.iter().cloned());
+            let pruned = prune(context, &there, &found, policy, &mut copied);
+            warn_of(context, pruned.map_err(|error| format!("{address} was not pruned: {error}")));
+        }
     }
-    Ok(copied)
+    failed.map_or(Ok(copied), Err)
+}
+
+/// What fails beside the copies themselves does them no harm.
+fn warn_of<T>(context: &Context, done: Result<T, String>) {
+    if let Err(text) = done {
+        context.monitor().warn(&text);
+    }
+}
+
+/// Copies one backup, in place of a damaged copy; gives the bytes that were sent.
+fn replace_and_copy(
+    context: &Context,
+    home: &Repository,
+    there: &Repository,
+    found: &Catalog,
+    step: &CopyStep<'_>,
+) -> Result<u64, EngineError> {
+    if step.replaces
+        && let Outcome::Deferred(reason) = there.remove_backup(found, step.record.id())?
+    {
+        let kept = format!("what is damaged there cannot be replaced for now: {reason}");
+        return Err(EngineError::Store(StoreError {
+            kind: StoreErrorKind::Denied,
+            store: there.root().display().to_string(),
+            action: "replace",
+            path: Some(step.record.id().to_string()),
+            reason: kept,
+        }));
+    }
+    copy_one(context, home, there, found, step)
 }
 
 /// Prunes every store with copies. One that cannot be reached is a problem of the prune.
 pub(super) fn prune_all(context: &Context, report: &mut PruneReport) -> Result<(), EngineError> {
     let pins = report.pins.clone();
     for address in stores::copies(&context.settings)? {
+        if remote_script::is_of(context, &address) || report.pins_unreadable {
+            continue;
+        }
         let mut copied = StoreCopied { store: address.to_string(), ..StoreCopied::default() };
         let mut work = || {
             let there = Repository::Elsewhere(context.remote(&address)?);
@@ -211,6 +274,15 @@ fn prune(
     }
     for set in plan_retention(found, policy).sets {
         if !matches!(set.action, Action::Remove { .. }) {
+            continue;
+        }
+        let made_here = found
+            .set_at(set.shelf, set.name)
+            .is_some_and(|set| set.members().all(|member| member.origin == Origin::Native));
+        if !made_here {
+            context
+                .monitor()
+                .info(&format!("set {} in {} is the original's and stays", set.id, copied.store));
             continue;
         }
         context.monitor().info(&format!("removing set {} from {}", set.id, copied.store));
@@ -316,6 +388,17 @@ fn copy_object(
     }
     out.finish().map_err(xb_catalog::CommitError::from)?;
     Ok(object.size)
+}
+
+fn not_ours(address: &StoreAddress, name: BackupId) -> EngineError {
+    EngineError::Store(StoreError {
+        kind: StoreErrorKind::Exists,
+        store: address.to_string(),
+        action: "copy",
+        path: Some(name.to_string()),
+        reason: "another backup of this name stands there: give each server a directory or prefix of its own"
+            .to_owned(),
+    })
 }
 
 fn changed(path: &Path) -> EngineError {

@@ -13,6 +13,7 @@ use xb_pipeline::fs::{FsError, remove_tree, tree_bytes};
 use xb_pipeline::monitor::Phase;
 
 use super::backup::create_lock_directories;
+use super::remote_script;
 use crate::context::{Context, Phases};
 use crate::error::EngineError;
 use crate::lock::{LockState, RunLock, lock_state};
@@ -34,6 +35,9 @@ pub(crate) fn run(
     let (home, work_dir) = (context.repository()?, context.work_dir()?);
     create_lock_directories(&home, work_dir)?;
     let _lock = RunLock::acquire(work_dir, home.directory())?;
+    if remote_script::is_of_home(context) {
+        context.monitor().warn("pruning by the rules here; remote_script prunes the same store by its own");
+    }
     let mut report = carry_out(context, &mut Phases::new(context), options)?;
     super::copies::prune_all(context, &mut report)?;
     Ok(report)
@@ -94,7 +98,7 @@ fn attempt(
     problems: &mut Vec<String>,
     done: Result<(), EngineError>,
 ) -> Result<(), EngineError> {
-    match done {
+    match context.settled(done) {
         Err(error) if error.cancelled().is_some() => Err(error),
         Err(error) => {
             context.monitor().warn(&error.to_string());
@@ -185,6 +189,7 @@ fn plan(
     }
     let frees_bytes = plan.frees_bytes() + left.iter().map(|left| left.bytes).sum::<u64>();
     let (store, pins) = (catalog.root.clone(), catalog.pins.clone());
+    let pins_unreadable = catalog.pins_unreadable.is_some();
     Ok((
         catalog,
         remnants,
@@ -194,6 +199,7 @@ fn plan(
             leftovers: left,
             logs,
             pins,
+            pins_unreadable,
             frees_bytes,
             done: false,
             postponed: false,

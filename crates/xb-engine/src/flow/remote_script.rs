@@ -3,27 +3,31 @@
 
 use xb_catalog::Remote;
 use xb_core::BackupId;
-use xb_pipeline::store::StoreError;
+use xb_pipeline::store::{StoreAddress, StoreError};
 
 use crate::context::Context;
 use crate::error::EngineError;
+use crate::stores;
 
 /// The item of `meta` by which hosts tell one another their newest backup.
 const NEWEST: &str = "xb_last_backup";
 
-/// Whether the remote host prunes itself.
-pub(super) fn is_set(context: &Context) -> bool {
-    !context.settings.remote_script.is_empty() && context.settings.remote_host.is_some()
+/// Whether the store at `address` is that host, and has a pyxbackup of its own, which then also prunes there.
+pub(super) fn is_of(context: &Context, address: &StoreAddress) -> bool {
+    let host = stores::remote_host(&context.settings).ok().flatten();
+    !context.settings.remote_script.is_empty() && host.as_ref() == Some(address)
 }
 
-/// After `backup` was sent to the host.
+/// The same for the store of the run.
+pub(super) fn is_of_home(context: &Context) -> bool {
+    stores::address(&context.settings).is_ok_and(|home| is_of(context, &home))
+}
+
+/// After `backup` was sent to such a host.
 ///
 /// # Errors
 /// [`EngineError::RemoteScript`] when it cannot be run or fails; the backup is there.
 pub(super) fn after_push(context: &Context, host: &Remote, backup: BackupId) -> Result<(), EngineError> {
-    if !is_set(context) {
-        return Ok(());
-    }
     let failed = |source| EngineError::RemoteScript { backup, source };
     let newest = call(context, host, &[&format!("--meta-item={NEWEST}"), "meta"]).map_err(failed)?;
     let told = newest.split_whitespace().last().unwrap_or("nothing");

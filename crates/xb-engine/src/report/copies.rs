@@ -21,6 +21,8 @@ pub struct StoreCopied {
     pub store: String,
     /// The backups that were copied to it now.
     pub backups: Vec<BackupId>,
+    /// The newest backup it can restore now, where all of it was brought up.
+    pub newest: Option<BackupId>,
     /// Bytes that were sent for that.
     pub bytes: u64,
     /// Sets that its own retention removed.

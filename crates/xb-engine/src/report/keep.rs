@@ -44,6 +44,9 @@ pub struct PruneReport {
     /// The pins of the store.
     #[serde(skip)]
     pub(crate) pins: Vec<Pin>,
+    /// Whether nobody knows them.
+    #[serde(skip)]
+    pub(crate) pins_unreadable: bool,
     /// Bytes that all of it frees, at least.
     pub frees_bytes: u64,
     /// Whether it was done; else it was only looked at.

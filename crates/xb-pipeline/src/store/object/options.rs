@@ -1,5 +1,6 @@
 //! What a caller says about an object store beside its address.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use xb_core::Secret;
 
 /// How to reach an object store. What is not told here is looked for in `variables`, then in the files of
 /// `home`, then asked of the machine the program runs on.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct ObjectOptions {
     /// The URL of the service, for services other than the provider's own.
     pub endpoint: Option<String>,
@@ -32,6 +33,19 @@ pub struct ObjectOptions {
     pub home: Option<PathBuf>,
     /// How long to try.
     pub patience: Patience,
+}
+
+/// The variables may hold secrets.
+impl fmt::Debug for ObjectOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = self.variables.iter().map(|(name, _)| name.as_str()).collect();
+        f.debug_struct("ObjectOptions")
+            .field("endpoint", &self.endpoint)
+            .field("region", &self.region)
+            .field("variables", &names)
+            .field("patience", &self.patience)
+            .finish_non_exhaustive()
+    }
 }
 
 impl ObjectOptions {

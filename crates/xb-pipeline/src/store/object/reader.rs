@@ -192,15 +192,19 @@ pub(super) async fn whole(client: &Client, path: &StorePath, limit: u64) -> Resu
     let too_long = || Trouble::new(StoreErrorKind::Damaged, format!("it has more than {limit} bytes"));
     let mut tries = 0;
     loop {
-        let attempt = async {
-            let answer = client.backend.get_opts(&key, GetOptions::new()).await?;
-            let size = answer.meta.size;
-            Ok(if size > limit { None } else { Some((size, answer.bytes().await?)) })
+        // How long it may take follows from what it has, not from what it may have.
+        let begun = client.once(0, client.backend.get_opts(&key, GetOptions::new())).await;
+        let whole = match begun {
+            Ok(answer) if answer.meta.size > limit => return Err(too_long()),
+            Ok(answer) => {
+                let size = answer.meta.size;
+                client.once(size, answer.bytes()).await.map(|bytes| (size, bytes))
+            }
+            Err(trouble) => Err(trouble),
         };
-        match client.once(limit, attempt).await {
-            Ok(None) => return Err(too_long()),
-            Ok(Some((size, bytes))) if bytes.len() as u64 == size => return Ok(Some(bytes.into())),
-            Ok(Some(_)) => {
+        match whole {
+            Ok((size, bytes)) if bytes.len() as u64 == size => return Ok(Some(bytes.into())),
+            Ok(_) => {
                 let early = Trouble::new(StoreErrorKind::Unreachable, "the answer ended too early");
                 client.pause(&mut tries, early).await?;
             }

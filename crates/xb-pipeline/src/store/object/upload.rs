@@ -137,7 +137,7 @@ impl ObjectUpload {
             done: false,
         };
         // So that the token is known, and can be written down, before there is anything to clean up.
-        if about.expected_bytes.is_some_and(|bytes| bytes > sizes.size(0)) {
+        if about.expected_bytes.is_none_or(|bytes| bytes > sizes.size(0)) {
             upload.begin().map_err(|trouble| upload.error(trouble))?;
         }
         Ok(upload)

@@ -64,9 +64,12 @@ fn answer(session: &Arc<Session>, task: &Task, script: &str) -> Result<String, S
             let kind = if denied { StoreErrorKind::Denied } else { StoreErrorKind::Other };
             return Err(session.error(kind, task, line.clone()));
         }
-        // In this form of `ls` all that is not ASCII is escaped.
-        String::from_utf8(bytes)
-            .map_err(|_| session.error(StoreErrorKind::Damaged, task, "the host's list is not understood"))
+        // In this form of `ls` all that is not ASCII is escaped. Without the last line it is not all there.
+        let text = String::from_utf8(bytes).ok();
+        let whole = text.as_deref().and_then(|text| text.strip_suffix("xb:done\n"));
+        whole
+            .map(str::to_owned)
+            .ok_or_else(|| session.error(StoreErrorKind::Damaged, task, "the host's list is not understood"))
     })
 }
 

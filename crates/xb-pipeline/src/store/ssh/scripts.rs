@@ -45,12 +45,13 @@ const PRELUDE: &str = concat!(
 );
 
 /// All below the root, for people and programs alike.
-pub(super) const LIST: &str = r#"ls -lAigGRU --quoting-style=c --time-style=+%s.%N . || [ $? -le 2 ]"#;
+pub(super) const LIST: &str =
+    r#"ls -lAigGRU --quoting-style=c --time-style=+%s.%N . || [ $? -le 2 ] && echo xb:done"#;
 
 /// What stands in the directories directly below the root.
 pub(super) const PREFIXES: &str = concat!(
     r#"set -- .; for d in ./*/ ./.*/; do case $d in ././|./../) continue;; esac; "#,
-    r#"[ -d "$d" ] && set -- "$@" "$d"; done; ls -AU1 --quoting-style=c "$@" || [ $? -le 2 ]"#,
+    r#"[ -d "$d" ] && set -- "$@" "$d"; done; ls -AU1 --quoting-style=c "$@" || [ $? -le 2 ] && echo xb:done"#,
 );
 
 /// An object from a byte on, which is counted from 1. Words: path, byte.

@@ -1,5 +1,6 @@
 //! The connections to the host: one that all calls share, and another only when that one has no room.
 
+use std::cell::Cell;
 use std::fmt;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -197,6 +198,11 @@ impl Session {
         task: &Task,
         mut what: impl FnMut() -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
+        // What is tried again as a whole is not tried again in its parts.
+        let _outer = match Again::enter() {
+            Some(outer) => outer,
+            None => return what(),
+        };
         for pause in PAUSES {
             match what() {
                 Err(error) if error.kind == StoreErrorKind::Unreachable => self.pause(task, pause)?,
@@ -278,6 +284,25 @@ impl Session {
     }
 }
 
+thread_local! {
+    static AGAIN: Cell<bool> = const { Cell::new(false) };
+}
+
+/// That something is being tried again on this thread, until dropped.
+struct Again;
+
+impl Again {
+    fn enter() -> Option<Self> {
+        (!AGAIN.replace(true)).then_some(Again)
+    }
+}
+
+impl Drop for Again {
+    fn drop(&mut self) {
+        AGAIN.set(false);
+    }
+}
+
 /// Reads up to where a script's own answer begins; false if that does not come.
 pub(super) fn has_begun(stdout: &mut BufReader<Outlet>) -> bool {
     let mut left = NOISE;
@@ -350,6 +375,10 @@ impl SshTarget {
         let fixed = [
             "ControlMaster=yes",
             "ControlPersist=no",
+            "IgnoreUnknown=ForkAfterAuthentication,SessionType,StdinNull",
+            "SessionType=default",
+            "StdinNull=no",
+            "LogLevel=ERROR",
             "RemoteCommand=none",
             "RequestTTY=no",
             "PermitLocalCommand=no",
