@@ -197,6 +197,31 @@ fn qpress_record(archive: &[u8], at: usize, packets: &mut Vec<Range<usize>>) -> 
     Some(at + 16)
 }
 
+/// A binary log with position and checksum of each event made right, as far as their lengths lead.
+#[must_use]
+pub fn binlog(input: &[u8]) -> Vec<u8> {
+    const HEADER: usize = 19;
+    const FORMAT: u8 = 15;
+    let (mut log, mut at, mut has_checksums) = (input.to_vec(), 4, false);
+    while let Some(event) = number(&log, at + 9, 4).and_then(|length| part(&log, at, length)) {
+        let is_format = log.get(at + 4) == Some(&FORMAT);
+        if is_format {
+            has_checksums = event.len() > 5 && log.get(event.end - 5) == Some(&1);
+        }
+        if event.len() < HEADER + 4 {
+            break;
+        }
+        put(&mut log, at + 13, event.end as u32);
+        if is_format || has_checksums {
+            let mut covered = log[event.start..event.end - 4].to_vec();
+            covered[17] &= if is_format { !1 } else { !0 };
+            put(&mut log, event.end - 4, crc32fast::hash(&covered));
+        }
+        at = event.end;
+    }
+    log
+}
+
 /// A tar archive with the checksum of each header made right.
 #[must_use]
 pub fn tar(input: &[u8]) -> Vec<u8> {

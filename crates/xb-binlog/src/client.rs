@@ -39,11 +39,11 @@ impl std::fmt::Display for ConnectOptions {
 }
 
 impl ConnectOptions {
-    fn host(&self) -> &str {
+    pub(crate) fn host(&self) -> &str {
         self.host.as_deref().unwrap_or("127.0.0.1")
     }
 
-    fn port(&self) -> u16 {
+    pub(crate) fn port(&self) -> u16 {
         self.port.unwrap_or(3306)
     }
 

@@ -3,6 +3,7 @@
 //! * [`xbstream`]: the stream format of `xbstream` and `mbstream`, read and written.
 //! * [`xbcrypt`]: the encrypted chunks of `xbcrypt`, read and written.
 //! * [`qpress`]: the archives of `qpress` and the QuickLZ packets in them, read and written.
+//! * [`binlog`]: binary logs, cut into events and checked; where they begin, end and go on.
 //! * [`path`]: the paths all of them hand out, which cannot lead out of where they are resolved.
 //! * [`meta`]: the small files an engine leaves beside the data, and the lines it logs.
 //! * [`archive`]: which layers an archive consists of, told by its name and by its first bytes.
@@ -32,6 +33,7 @@
 //! ```
 
 pub mod archive;
+pub mod binlog;
 mod bytes;
 mod field;
 pub mod meta;

@@ -1,0 +1,3 @@
+//! Where binary logs come from.
+
+pub mod native;

@@ -1,0 +1,90 @@
+//! Logs of two servers, or of one before and behind a reset, never end up in one archive.
+
+use std::fs;
+
+use xb_binlog::stream::StreamError;
+
+use crate::support::{LIMIT, Scene};
+
+#[test]
+fn logs_that_were_reset_are_not_mixed_with_those_from_before() {
+    let scene = Scene::new();
+    scene.sql("INSERT INTO d.t (v) VALUES ('before');");
+    scene.once().unwrap();
+    let before = fs::read(scene.archive.join("mysql-bin.000001.partial")).unwrap();
+    // Shorter than before, then longer.
+    for more in ["SELECT 1;", &"INSERT INTO d.t (v) VALUES ('behind');".repeat(20)] {
+        scene.sql(&format!("RESET MASTER; {more}"));
+        let outcome = scene.once();
+        assert!(matches!(outcome, Err(StreamError::Diverged { .. })), "{outcome:?}");
+        assert_eq!(fs::read(scene.archive.join("mysql-bin.000001.partial")).unwrap(), before);
+    }
+}
+
+#[test]
+fn a_log_with_an_event_border_at_the_same_place_is_told_apart() {
+    let scene = Scene::new();
+    scene.sql("RESET MASTER; INSERT INTO d.t (v) VALUES ('one way');");
+    scene.once().unwrap();
+    let before = fs::read(scene.archive.join("mysql-bin.000001.partial")).unwrap();
+    scene.sql("RESET MASTER; INSERT INTO d.t (v) VALUES ('another'); INSERT INTO d.t (v) VALUES ('more');");
+    let outcome = scene.once();
+    assert!(matches!(outcome, Err(StreamError::Diverged { .. })), "{outcome:?}");
+    assert_eq!(fs::read(scene.archive.join("mysql-bin.000001.partial")).unwrap(), before);
+}
+
+#[test]
+fn a_reset_under_a_streamer_ends_it() {
+    let scene = Scene::new();
+    let streaming = scene.start(scene.options());
+    scene.sql("FLUSH BINARY LOGS; INSERT INTO d.t (v) VALUES ('x');");
+    streaming.wait_for(&scene.settled());
+    scene.sql("RESET MASTER; INSERT INTO d.t (v) VALUES ('y');");
+    let outcome = streaming.ends();
+    assert!(matches!(outcome, Err(StreamError::Diverged { .. } | StreamError::Source(_))), "{outcome:?}");
+}
+
+#[test]
+fn a_log_that_was_purged_before_it_was_taken_is_a_gap() {
+    let scene = Scene::new();
+    scene.once().unwrap();
+    scene.sql("FLUSH BINARY LOGS; FLUSH BINARY LOGS;");
+    xb_tests::wait_until("the files are purged", LIMIT, || {
+        scene.sql("PURGE BINARY LOGS TO 'mysql-bin.000003';");
+        scene.server.binary_logs().unwrap().len() == 1
+    });
+    let outcome = scene.once();
+    let Err(StreamError::LogGone { file, oldest }) = outcome else { panic!("{outcome:?}") };
+    assert_eq!(
+        (file.to_string(), oldest.to_string()),
+        ("mysql-bin.000001".into(), "mysql-bin.000003".into())
+    );
+}
+
+#[test]
+fn a_complete_log_may_be_purged_behind_a_streamer() {
+    let scene = Scene::new();
+    scene.sql("INSERT INTO d.t (v) VALUES ('x'); FLUSH BINARY LOGS;");
+    scene.once().unwrap();
+    let partial = scene.archive.join("mysql-bin.000002.partial");
+    fs::remove_file(partial).unwrap();
+    // The server keeps a file as long as somebody reads it, or it may need it after a crash.
+    xb_tests::wait_until("the file is purged", LIMIT, || {
+        scene.sql("PURGE BINARY LOGS TO 'mysql-bin.000002';");
+        scene.server.binary_logs().unwrap().len() == 1
+    });
+    scene.sql("INSERT INTO d.t (v) VALUES ('y');");
+    scene.once().unwrap();
+    fs::remove_file(scene.archive.join("mysql-bin.000001")).unwrap();
+    scene.assert_equal();
+}
+
+#[test]
+fn a_log_that_ends_at_the_same_place_is_told_apart_also_when_nothing_is_new() {
+    let scene = Scene::new();
+    scene.sql("RESET MASTER; INSERT INTO d.t (v) VALUES ('one way');");
+    scene.once().unwrap();
+    scene.sql("RESET MASTER; INSERT INTO d.t (v) VALUES ('another');");
+    let outcome = scene.once();
+    assert!(matches!(outcome, Err(StreamError::Diverged { .. })), "{outcome:?}");
+}

@@ -1,0 +1,79 @@
+//! A server that waits for the archive.
+
+use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use xb_binlog::stream::StreamOptions;
+use xb_formats::binlog::FileReader;
+use xb_tests::wait_until;
+
+use crate::support::{LIMIT, Scene};
+
+/// Waits for an acknowledgement for an hour, and does not go on without a replica.
+fn waiting() -> Scene {
+    Scene::with(|sandbox| {
+        sandbox
+            .option("rpl-semi-sync-master-timeout", 3_600_000)
+            .option("rpl-semi-sync-master-wait-point", "AFTER_SYNC")
+    })
+}
+
+fn options(scene: &Scene) -> StreamOptions {
+    let mut options = scene.options();
+    options.source.semi_sync = true;
+    options
+}
+
+fn status(scene: &Scene, name: &str) -> String {
+    scene.server.sql(&format!("SHOW GLOBAL STATUS LIKE '{name}';")).unwrap()[0][1].clone()
+}
+
+#[test]
+fn what_a_server_committed_is_in_the_archive_when_it_dies() {
+    let mut scene = waiting();
+    scene.sql("SET GLOBAL rpl_semi_sync_master_enabled = ON;");
+    let streaming = scene.start(options(&scene));
+    wait_until("the server has its replica", LIMIT, || status(&scene, "Rpl_semi_sync_master_clients") == "1");
+    let (client, committed) = (scene.server.client(), Arc::new(AtomicU32::new(0)));
+    let counted = committed.clone();
+    let writer = std::thread::spawn(move || {
+        for number in 1.. {
+            let statement = format!("INSERT INTO d.t (v) VALUES ('<transaction {number}>');");
+            if client.sql(&statement).is_err() {
+                return;
+            }
+            counted.store(number, Ordering::SeqCst);
+        }
+    });
+    wait_until("some are committed", LIMIT, || committed.load(Ordering::SeqCst) >= 20);
+    assert_eq!(status(&scene, "Rpl_semi_sync_master_no_tx"), "0", "the server went on without the archive");
+    scene.server.kill().unwrap();
+    writer.join().unwrap();
+    drop(streaming);
+    let log = fs::read(scene.archive.join("mysql-bin.000001.partial")).unwrap();
+    let text = String::from_utf8_lossy(&log);
+    for number in 1..=committed.load(Ordering::SeqCst) {
+        assert!(text.contains(&format!("<transaction {number}>")), "transaction {number} is lost");
+    }
+    assert!(FileReader::new(log.as_slice()).all(|event| event.is_ok()));
+}
+
+#[test]
+fn a_server_waits_while_the_streamer_is_away_and_goes_on_when_it_is_back() {
+    let scene = waiting();
+    scene.sql("SET GLOBAL rpl_semi_sync_master_enabled = ON;");
+    let streaming = scene.start(options(&scene));
+    wait_until("the server has its replica", LIMIT, || status(&scene, "Rpl_semi_sync_master_clients") == "1");
+    streaming.stop();
+    let client = scene.server.client();
+    let writer = std::thread::spawn(move || client.sql("INSERT INTO d.t (v) VALUES ('waits');"));
+    wait_until("the server waits", LIMIT, || status(&scene, "Rpl_semi_sync_master_wait_sessions") == "1");
+    assert!(!writer.is_finished());
+    let streaming = scene.start(options(&scene));
+    wait_until("the transaction is committed", LIMIT, || writer.is_finished());
+    writer.join().unwrap().unwrap();
+    streaming.wait_for(&scene.settled());
+    streaming.stop();
+    scene.assert_equal();
+}
