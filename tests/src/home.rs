@@ -315,9 +315,10 @@ fn elsewhere_text(settings: &Settings) -> String {
         }
     };
     // One pair of quotes around the whole is taken off.
-    let words = |words: &[String]| match words {
-        [] => String::new(),
-        words => format!("\"{}\"", words.iter().map(|word| quote(word)).collect::<Vec<_>>().join(" ")),
+    let words = |words: &[String]| {
+        let text = words.iter().map(|word| quote(word)).collect::<Vec<_>>().join(" ");
+        let is_quoted = text.starts_with('\'') && text.ends_with('\'') && !text.contains('"');
+        if is_quoted { format!("\"{text}\"") } else { text }
     };
     put("store", settings.store.clone());
     put("copy_to", Some(words(&settings.copy_to)));

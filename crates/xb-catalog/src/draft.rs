@@ -240,10 +240,13 @@ impl RemoteDraft {
             self.put_meta(meta)?;
         }
         self.check(&Manifest::parse(text)?)?;
-        // What became of it nobody knows when this fails: nothing is removed then that may belong to a backup. The
-        // mark stays, and the next run looks again.
+        if let Err(error) = self.remote.store.publish(&self.directory, MANIFEST_NAME, text) {
+            // Where nobody knows what became of it, nothing is removed that may belong to a backup. The mark stays,
+            // and the next run looks again.
+            self.open = matches!(error.kind, StoreErrorKind::Denied | StoreErrorKind::Full);
+            return Err(error.into());
+        }
         self.open = false;
-        self.remote.store.publish(&self.directory, MANIFEST_NAME, text)?;
         // What is left of the mark harms nobody, and the next run removes it.
         let _ = self.remote.store.remove(std::slice::from_ref(&self.mark_path));
         Ok(self.remote.root.join(self.directory.as_str()))

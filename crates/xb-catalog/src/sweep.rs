@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 use xb_core::BackupId;
 use xb_pipeline::cancel::CancelToken;
 use xb_pipeline::fs::FsError;
-use xb_pipeline::store::{Entry, Removal, StoreError, StorePath};
+use xb_pipeline::store::{Entry, Removal, StoreError, StoreErrorKind, StorePath};
 
 use crate::catalog::{Catalog, Partial};
 use crate::commit::{BACKUP_META_NAME, remove_partials};
@@ -77,7 +77,12 @@ impl Remnant {
             for upload in uploads {
                 let path = StorePath::parse(&upload.path)
                     .map_err(|error| remote.error("abort", &upload.path, &error))?;
-                remote.store.abort(&path, &upload.token)?;
+                match remote.store.abort(&path, &upload.token) {
+                    Err(error) if error.kind == StoreErrorKind::Denied => {
+                        return Ok(Outcome::Deferred(error.reason));
+                    }
+                    done => done?,
+                }
             }
             let mark = if let Mark::Found(path) = mark { Some(path) } else { None };
             // It goes last: while it is there, somebody knows that there is more to remove.
@@ -129,7 +134,10 @@ pub(crate) fn elsewhere(remote: &Remote, catalog: &Catalog, now: DateTime<Utc>) 
         let place = found.mark.as_ref().map(RunMark::place);
         let partial = catalog.partials.iter().find(|partial| Some(partial.place) == place);
         marked.extend(partial.map(|partial| partial.place));
-        let uploads = found.mark.as_ref().map(|mark| mark.uploads.clone()).unwrap_or_default();
+        // Of a backup that exists every upload came to its end.
+        let exists = place.is_some_and(|place| catalog.records().any(|record| record.place == place));
+        let uploads = found.mark.as_ref().filter(|_| !exists).map(|mark| mark.uploads.clone());
+        let uploads = uploads.unwrap_or_default();
         let shown = match partial {
             Some(partial) => partial.directory.clone(),
             None => remote.root.join(found.path.as_str()),

@@ -48,12 +48,7 @@ fn is_part(asked: &Asked) -> bool {
 #[test]
 fn what_passes_is_tried_again() {
     let stage = Stage::new();
-    let faults = [
-        Fault::Refuse(500, "InternalError"),
-        Fault::Refuse(503, "SlowDown"),
-        Fault::Reset,
-        Fault::CutRequest(100_000),
-    ];
+    let faults = [Fault::Refuse(500, "InternalError"), Fault::Refuse(503, "SlowDown"), Fault::Reset];
     for (count, fault) in (1..).zip(faults) {
         stage.proxy.fault(0, 1, fault.clone(), is_part);
         stage.proxy.fault(0, 1, fault.clone(), |asked| asked.is("PUT", "manifest.json"));

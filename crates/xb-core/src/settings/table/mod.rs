@@ -168,7 +168,7 @@ impl Group {
             Group::Engine => "Engine",
             Group::Restore => "Restore",
             Group::Retention => "Retention",
-            Group::Remote => "Remote",
+            Group::Remote => "Stores elsewhere",
             Group::BinaryLogs => "Binary logs",
             Group::Encryption => "Encryption",
             Group::Notices => "Notices",
