@@ -4,7 +4,7 @@ use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::sync::atomic::Ordering;
 
-use xb_binlog::archive::{Archive, ArchiveError};
+use xb_binlog::archive::{ArchiveError, EpochDirectory};
 use xb_binlog::stream::StreamOptions;
 use xb_tests::wait_until;
 
@@ -103,9 +103,9 @@ fn damage_in_the_newest_file_is_fetched_again() {
 #[test]
 fn an_archive_has_one_streamer() {
     let scene = Scene::new();
-    let held = Archive::open(&scene.archive).unwrap();
-    let refused = Archive::open(&scene.archive);
+    let held = EpochDirectory::open(&scene.archive).unwrap();
+    let refused = EpochDirectory::open(&scene.archive);
     assert!(matches!(refused, Err(ArchiveError::InUse { .. })), "{refused:?}");
     drop(held);
-    Archive::open(&scene.archive).unwrap();
+    EpochDirectory::open(&scene.archive).unwrap();
 }

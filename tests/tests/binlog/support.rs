@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tempfile::TempDir;
-use xb_binlog::archive::Archive;
+use xb_binlog::archive::EpochDirectory;
 use xb_binlog::client::ConnectOptions;
 use xb_binlog::source::native::NativeOptions;
 use xb_binlog::stream::{Progress, Snapshot, StreamError, StreamOptions, stream};
@@ -95,7 +95,7 @@ impl Scene {
         if self.server.is_running() {
             self.settled();
         }
-        let archive = Archive::open(&self.archive).unwrap();
+        let archive = EpochDirectory::open(&self.archive).unwrap();
         let progress = Progress::default();
         let options = StreamOptions { once: true, retries: options.retries.or(Some(3)), ..options };
         stream(&archive, &options, &progress, &CancelToken::new())?;
@@ -155,7 +155,7 @@ pub(crate) struct Streaming {
 impl Streaming {
     fn start(directory: &Path, options: StreamOptions) -> Self {
         let (cancel, progress) = (CancelToken::new(), Arc::new(Progress::default()));
-        let archive = Archive::open(directory).unwrap();
+        let archive = EpochDirectory::open(directory).unwrap();
         let (token, told) = (cancel.clone(), progress.clone());
         let thread = std::thread::spawn(move || stream(&archive, &options, &told, &token));
         Streaming { cancel, progress, thread: Some(thread) }

@@ -8,8 +8,11 @@
 //!
 //! An archive is of one server and one epoch: a server that begins its logs anew gets another directory.
 
+mod entry;
+mod epoch;
 mod error;
 mod partial;
+mod picture;
 
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -18,15 +21,18 @@ use xb_core::{BinlogCoord, BinlogName};
 use xb_formats::binlog::{FileFacts, FileReader};
 use xb_pipeline::fs::{FsError, create_dir_private, write_atomic};
 
+pub use entry::{LogEntry, LogGtids, LogState, StoredForm};
+pub use epoch::{Beginning, Epoch, EpochNumber, EpochRecord, EpochServer, LogFault, Place};
 pub use error::ArchiveError;
 pub use partial::{LastEvent, Partial};
+pub use picture::{Logs, Picture};
 
 /// The file with the UUID of the server.
 const OWNER: &str = "server-uuid";
 
 /// A directory of binary logs that this process alone adds to.
 #[derive(Debug)]
-pub struct Archive {
+pub struct EpochDirectory {
     directory: PathBuf,
     /// Held as long as the archive is.
     _lock: File,
@@ -43,7 +49,7 @@ pub struct ArchiveEnd {
     pub is_complete: bool,
 }
 
-impl Archive {
+impl EpochDirectory {
     /// Opens an archive, which is created when it is not there.
     ///
     /// # Errors
@@ -53,7 +59,7 @@ impl Archive {
         create_dir_private(&directory)?;
         let lock = File::open(&directory).map_err(FsError::on("open", &directory))?;
         match lock.try_lock() {
-            Ok(()) => Ok(Archive { directory, _lock: lock }),
+            Ok(()) => Ok(EpochDirectory { directory, _lock: lock }),
             Err(TryLockError::WouldBlock) => Err(ArchiveError::InUse { directory }),
             Err(TryLockError::Error(source)) => Err(FsError::on("lock", &directory)(source).into()),
         }
@@ -168,7 +174,7 @@ mod tests {
     #[test]
     fn an_archive_remembers_whose_logs_it_has() {
         let dir = tempfile::tempdir().unwrap();
-        let archive = Archive::open(dir.path().join("archive")).unwrap();
+        let archive = EpochDirectory::open(dir.path().join("archive")).unwrap();
         assert_eq!(archive.claim("one").unwrap(), "one");
         assert_eq!(archive.claim("two").unwrap(), "one");
         assert!(archive.complete().unwrap().is_empty());
@@ -177,7 +183,7 @@ mod tests {
     #[test]
     fn logs_of_two_names_and_two_that_are_not_complete_are_refused() {
         let dir = tempfile::tempdir().unwrap();
-        let archive = Archive::open(dir.path()).unwrap();
+        let archive = EpochDirectory::open(dir.path()).unwrap();
         for name in ["a.000010", "a.000009", "a.999999", "a.1000000"] {
             fs::write(dir.path().join(name), "").unwrap();
         }

@@ -4,10 +4,12 @@ use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
 use xb_core::{BinlogCoord, BinlogName};
 use xb_formats::binlog::{
     BinlogError, End, Event, EventCheck, EventHeader, EventKind, FIRST_EVENT, FileFacts, FileReader, MAGIC,
 };
+use xb_pipeline::Digest;
 use xb_pipeline::fs::{FsError, create_private, rename_new, sync_dir};
 
 use super::error::ArchiveError;
@@ -18,7 +20,7 @@ const BUFFER: usize = 256 * 1024;
 const FLAGS: usize = 17;
 
 /// The newest event of an archive, by which another server, or the same one begun anew, is told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LastEvent {
     /// Where it begins in its file, in bytes.
     pub position: u64,
@@ -26,7 +28,7 @@ pub struct LastEvent {
     pub length: u64,
     /// The BLAKE3 digest of all of it, without the in-use flag. Not a CRC-32: that of everything which ends
     /// with its own is the same.
-    pub digest: [u8; 32],
+    pub digest: Digest,
 }
 
 impl LastEvent {
@@ -40,7 +42,7 @@ impl LastEvent {
             hasher.update(&[if is_format { flags & !(EventHeader::IN_USE as u8) } else { *flags }]);
             hasher.update(rest);
         }
-        LastEvent { position, length: bytes.len() as u64, digest: *hasher.finalize().as_bytes() }
+        LastEvent { position, length: bytes.len() as u64, digest: hasher.finalize().into() }
     }
 }
 

@@ -86,6 +86,8 @@ pub(super) fn first_of(file: &BinlogName) -> BinlogCoord {
 
 #[cfg(test)]
 mod tests {
+    use xb_pipeline::Digest;
+
     use super::*;
 
     fn name(number: u64) -> BinlogName {
@@ -97,7 +99,7 @@ mod tests {
     }
 
     fn end(number: u64, position: u64, is_complete: bool) -> ArchiveEnd {
-        let last = Some(LastEvent { position: position - 50, length: 50, digest: [7; 32] });
+        let last = Some(LastEvent { position: position - 50, length: 50, digest: Digest::of(b"it") });
         ArchiveEnd { next: BinlogCoord { file: name(number), position }, last, is_complete }
     }
 

@@ -15,7 +15,7 @@ pub use begin::StreamStart;
 pub use error::StreamError;
 pub use progress::{Progress, Snapshot};
 
-use crate::archive::Archive;
+use crate::archive::EpochDirectory;
 use crate::source::native::NativeOptions;
 use session::Session;
 
@@ -63,7 +63,7 @@ impl StreamOptions {
 /// [`StreamError`]: somebody asked to stop, trying again does not help, or was tried often enough. What came
 /// in before is in the archive, and on the disk.
 pub fn stream(
-    archive: &Archive,
+    archive: &EpochDirectory,
     options: &StreamOptions,
     progress: &Progress,
     cancel: &CancelToken,

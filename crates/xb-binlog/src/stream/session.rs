@@ -11,7 +11,7 @@ use super::StreamOptions;
 use super::begin::{Expected, Plan, StreamStart, first_of, go_on};
 use super::error::StreamError;
 use super::progress::Progress;
-use crate::archive::{Archive, ArchiveEnd, ArchiveError, LastEvent, Partial};
+use crate::archive::{ArchiveEnd, ArchiveError, EpochDirectory, LastEvent, Partial};
 use crate::source::native::{Event, EventStream, LogFile, NativeError, NativeSource, Next, Start};
 
 /// How often the server is asked how much it has, for the lag.
@@ -22,7 +22,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// What outlives a connection: the archive's newest file, which is read only once, and what it takes to go on
 /// behind it.
 pub(super) struct Session<'s> {
-    archive: &'s Archive,
+    archive: &'s EpochDirectory,
     options: &'s StreamOptions,
     progress: &'s Progress,
     cancel: &'s CancelToken,
@@ -42,7 +42,7 @@ pub(super) struct Session<'s> {
 impl<'s> Session<'s> {
     /// Opens the archive's newest file.
     pub(super) fn open(
-        archive: &'s Archive,
+        archive: &'s EpochDirectory,
         options: &'s StreamOptions,
         progress: &'s Progress,
         cancel: &'s CancelToken,
