@@ -162,7 +162,9 @@ impl Container {
 }
 
 impl StreamCompression {
-    fn suffix(self) -> &'static str {
+    /// What is added to the name of a file, beginning with a dot; nothing where there is no such layer.
+    #[must_use]
+    pub fn suffix(self) -> &'static str {
         match self {
             StreamCompression::None => "",
             StreamCompression::Gzip => ".gz",
@@ -173,7 +175,9 @@ impl StreamCompression {
 }
 
 impl StreamEncryption {
-    fn suffix(self) -> &'static str {
+    /// What is added to the name of a file, beginning with a dot; nothing where there is no such layer.
+    #[must_use]
+    pub fn suffix(self) -> &'static str {
         match self {
             StreamEncryption::None => "",
             StreamEncryption::Xbcrypt => ".xbcrypt",

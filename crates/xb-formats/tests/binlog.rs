@@ -7,8 +7,8 @@ use std::fs;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use xb_formats::binlog::{
-    BinlogError, ChecksumAlgorithm, Close, End, Event, EventHeader, EventKind, Fault, FileFacts, FileReader,
-    Limits, Payload, ReadError, Splitter,
+    BinlogError, ChecksumAlgorithm, Close, Content, End, Event, EventHeader, EventKind, Fault, FileFacts,
+    FileReader, Limits, Payload, ReadError, Splitter,
 };
 
 /// Every real log whose events can be read.
@@ -122,6 +122,26 @@ fn facts_of_mysql_logs() {
     );
     let last = read(&data("mysql97-bin.000003")).2;
     assert_eq!(last.gtids_at_end(), facts.gtids_at_end());
+}
+
+#[test]
+fn mysql_says_to_the_microsecond_when_it_committed() {
+    for name in ["mysql97-bin.000001", "mysql97-bin.000002"] {
+        let events = read(&data(name)).0;
+        let heads = events.iter().filter(|event| event.content() == Content::Head);
+        let times: Vec<(u32, u64)> =
+            heads.map(|head| (head.header.timestamp, head.commit_time().unwrap())).collect();
+        assert!(!times.is_empty());
+        for (seconds, micros) in &times {
+            assert!((0..2).contains(&(micros / 1_000_000 - u64::from(*seconds))), "{seconds} {micros}");
+        }
+        assert!(times.iter().any(|(_, micros)| micros % 1000 != 0) && times.is_sorted());
+    }
+    let tagged = read(&data("mysql97-bin.000001")).0;
+    assert!(tagged.iter().any(|event| event.header.kind == EventKind::GTID_TAGGED));
+    for name in ["mysql56-bin.000002", "mariadb-bin.000001"] {
+        assert!(read(&data(name)).0.iter().all(|event| event.commit_time().is_none()));
+    }
 }
 
 #[test]

@@ -24,6 +24,29 @@ impl MariaGtidList {
         self.last.is_empty()
     }
 
+    /// The server and the sequence number of the last transaction of a domain.
+    #[must_use]
+    pub fn get(&self, domain: u32) -> Option<(u32, u64)> {
+        self.last.get(&domain).copied()
+    }
+
+    /// Domain, server and sequence number of every last transaction, in the order of domains.
+    pub fn iter(&self) -> impl Iterator<Item = (u32, u32, u64)> + '_ {
+        self.last.iter().map(|(domain, (server, sequence))| (*domain, *server, *sequence))
+    }
+
+    /// Makes a transaction the last one of its domain, whatever was there before.
+    pub fn set(&mut self, domain: u32, server: u32, sequence: u64) {
+        self.last.insert(domain, (server, sequence));
+    }
+
+    /// The same list with another last transaction of a domain.
+    #[must_use]
+    pub fn with(mut self, domain: u32, server: u32, sequence: u64) -> Self {
+        self.set(domain, server, sequence);
+        self
+    }
+
     /// Whether every transaction that `other` has is also in here, judged by sequence number per domain.
     #[must_use]
     pub fn includes(&self, other: &MariaGtidList) -> bool {
@@ -59,7 +82,7 @@ impl FromStr for MariaGtidList {
     }
 }
 
-fn parse_one(element: &str) -> Option<(u32, u32, u64)> {
+pub(super) fn parse_one(element: &str) -> Option<(u32, u32, u64)> {
     let mut parts = element.split('-');
     let gtid = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
     parts.next().is_none().then_some(gtid)
@@ -93,6 +116,14 @@ mod tests {
         assert_eq!(list("0-1-5,0-2-9").to_string(), "0-2-9");
         assert!("0-1".parse::<MariaGtidList>().is_err());
         assert!("0-1-2-3".parse::<MariaGtidList>().is_err());
+    }
+
+    #[test]
+    fn the_last_of_a_domain_is_what_was_set_last() {
+        let list = list("0-1-1000,7-2-5").with(0, 3, 999).with(2, 1, 1);
+        assert_eq!(list.to_string(), "0-3-999,2-1-1,7-2-5");
+        assert_eq!((list.get(7), list.get(8)), (Some((2, 5)), None));
+        assert_eq!(list.iter().collect::<Vec<_>>(), [(0, 3, 999), (2, 1, 1), (7, 2, 5)]);
     }
 
     #[test]

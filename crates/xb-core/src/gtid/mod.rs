@@ -2,6 +2,7 @@
 
 pub mod mariadb;
 pub mod mysql;
+mod one;
 
 use std::fmt;
 
@@ -9,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 pub use mariadb::MariaGtidList;
 pub use mysql::MysqlGtidSet;
+pub use one::Gtid;
 
 /// A GTID set of either flavour, as read from an engine's metadata.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +20,51 @@ pub enum GtidSet {
     MySql(MysqlGtidSet),
     /// `domain-server-sequence,…`
     MariaDb(MariaGtidList),
+}
+
+impl GtidSet {
+    /// Whether no transaction is in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        match self {
+            GtidSet::MySql(set) => set.is_empty(),
+            GtidSet::MariaDb(list) => list.is_empty(),
+        }
+    }
+
+    /// Whether every transaction of `other` is also in here. One of the other flavour is not.
+    #[must_use]
+    pub fn includes(&self, other: &GtidSet) -> bool {
+        match (self, other) {
+            (GtidSet::MySql(own), GtidSet::MySql(other)) => own.includes(other),
+            (GtidSet::MariaDb(own), GtidSet::MariaDb(other)) => own.includes(other),
+            _ => other.is_empty(),
+        }
+    }
+
+    /// Whether a transaction is in it. One of the other flavour is not.
+    #[must_use]
+    pub fn contains(&self, gtid: &Gtid) -> bool {
+        match (self, gtid) {
+            (GtidSet::MySql(set), Gtid::MySql { uuid, tag, number }) => set.contains(uuid, tag, *number),
+            (GtidSet::MariaDb(list), Gtid::MariaDb { domain, sequence, .. }) => {
+                list.get(*domain).is_some_and(|(_, reached)| reached >= *sequence)
+            }
+            _ => false,
+        }
+    }
+
+    /// Adds a transaction: to a set, or as the new last one of its domain. One of the other flavour is left
+    /// out.
+    pub fn add(&mut self, gtid: &Gtid) {
+        match (self, gtid) {
+            (GtidSet::MySql(set), Gtid::MySql { uuid, tag, number }) => set.insert(uuid, tag, *number),
+            (GtidSet::MariaDb(list), Gtid::MariaDb { domain, server, sequence }) => {
+                list.set(*domain, *server, *sequence);
+            }
+            _ => {}
+        }
+    }
 }
 
 impl fmt::Display for GtidSet {

@@ -35,6 +35,81 @@ impl MysqlGtidSet {
             wanted.iter().all(|(first, last)| own.iter().any(|(a, b)| a <= first && last <= b))
         })
     }
+
+    /// Every source: its UUID, its tag (empty without one) and its intervals, which are closed, sorted and
+    /// neither overlap nor touch.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str, &[(u64, u64)])> {
+        self.sources
+            .iter()
+            .map(|((uuid, tag), intervals)| (uuid.as_str(), tag.as_str(), intervals.as_slice()))
+    }
+
+    /// How many transactions are in it.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.sources.values().flatten().map(|(first, last)| last - first + 1).sum()
+    }
+
+    /// Whether the transaction of this number is in it. UUID and tag in lower case.
+    #[must_use]
+    pub fn contains(&self, uuid: &str, tag: &str, number: u64) -> bool {
+        let intervals = self.sources.get(&(uuid.to_owned(), tag.to_owned()));
+        intervals.is_some_and(|intervals| intervals.iter().any(|(a, b)| (*a..=*b).contains(&number)))
+    }
+
+    /// Adds a transaction. UUID and tag in lower case, the number from 1 on.
+    pub fn insert(&mut self, uuid: &str, tag: &str, number: u64) {
+        let intervals = self.sources.entry((uuid.to_owned(), tag.to_owned())).or_default();
+        match intervals.last_mut() {
+            Some((_, last)) if *last + 1 == number => *last = number,
+            _ => {
+                intervals.push((number, number));
+                normalise(intervals);
+            }
+        }
+    }
+
+    /// What is in one of the two.
+    #[must_use]
+    pub fn union(&self, other: &MysqlGtidSet) -> MysqlGtidSet {
+        let mut sources = self.sources.clone();
+        for (source, intervals) in &other.sources {
+            let own = sources.entry(source.clone()).or_default();
+            own.extend(intervals);
+            normalise(own);
+        }
+        MysqlGtidSet { sources }
+    }
+
+    /// What is in here and not in `other`.
+    #[must_use]
+    pub fn minus(&self, other: &MysqlGtidSet) -> MysqlGtidSet {
+        let left = self.sources.iter().filter_map(|(source, intervals)| {
+            let gone = other.sources.get(source).map_or(&[][..], Vec::as_slice);
+            let left = gone.iter().fold(intervals.clone(), |left, gone| without(&left, *gone));
+            (!left.is_empty()).then(|| (source.clone(), left))
+        });
+        MysqlGtidSet { sources: left.collect() }
+    }
+
+    /// Whether some transaction is in both.
+    #[must_use]
+    pub fn intersects(&self, other: &MysqlGtidSet) -> bool {
+        self.sources.iter().any(|(source, own)| {
+            let others = other.sources.get(source).map_or(&[][..], Vec::as_slice);
+            own.iter().any(|(a, b)| others.iter().any(|(c, d)| a <= d && c <= b))
+        })
+    }
+}
+
+/// Intervals without what lies in another one.
+fn without(intervals: &[(u64, u64)], (from, to): (u64, u64)) -> Intervals {
+    let cut = |&(first, last): &(u64, u64)| {
+        let before = (first < from).then(|| (first, last.min(from - 1)));
+        let behind = (last > to).then(|| (first.max(to + 1), last));
+        [before, behind].into_iter().flatten()
+    };
+    intervals.iter().flat_map(cut).collect()
 }
 
 impl fmt::Display for MysqlGtidSet {
@@ -91,7 +166,7 @@ impl FromStr for MysqlGtidSet {
     }
 }
 
-fn is_uuid(text: &str) -> bool {
+pub(super) fn is_uuid(text: &str) -> bool {
     let lengths = [8, 4, 4, 4, 12];
     let mut groups = text.split('-');
     lengths
@@ -101,7 +176,7 @@ fn is_uuid(text: &str) -> bool {
 }
 
 /// A tag begins with a letter or underscore and has at most 32 of letters, digits and underscores.
-fn is_tag(text: &str) -> bool {
+pub(super) fn is_tag(text: &str) -> bool {
     text.len() <= 32
         && text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
@@ -186,5 +261,35 @@ mod tests {
         ] {
             assert!(text.parse::<MysqlGtidSet>().is_err(), "{text:?}");
         }
+    }
+
+    #[test]
+    fn sets_are_joined_and_taken_from_one_another() {
+        let (a, b) = (set(&format!("{A}:1-10:20,{B}:1")), set(&format!("{A}:4-5:9-20,{B}:tag:1")));
+        assert_eq!(a.union(&b), set(&format!("{A}:1-20,{B}:1:tag:1")));
+        assert_eq!(a.minus(&b), set(&format!("{A}:1-3:6-8,{B}:1")));
+        assert_eq!(b.minus(&a), set(&format!("{A}:11-19,{B}:tag:1")));
+        assert_eq!(a.minus(&a), MysqlGtidSet::default());
+        assert_eq!((a.count(), b.count()), (12, 15));
+    }
+
+    #[test]
+    fn sets_intersect_when_they_share_a_transaction() {
+        let a = set(&format!("{A}:1-10"));
+        assert!(a.intersects(&set(&format!("{A}:10-12"))) && a.intersects(&set(&format!("{A}:3"))));
+        assert!(!a.intersects(&set(&format!("{A}:11"))) && !a.intersects(&set(&format!("{A}:t:1"))));
+        assert!(!a.intersects(&MysqlGtidSet::default()));
+    }
+
+    #[test]
+    fn transactions_are_added_in_any_order() {
+        let mut all = MysqlGtidSet::default();
+        for number in [1, 2, 7, 5, 3, 6, 3] {
+            all.insert(B, "", number);
+        }
+        assert_eq!(all.to_string(), format!("{B}:1-3:5-7"));
+        assert!(all.contains(B, "", 6) && !all.contains(B, "", 4) && !all.contains(B, "t", 6));
+        let sources: Vec<_> = all.iter().collect();
+        assert_eq!(sources, [(B, "", &[(1, 3), (5, 7)][..])]);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use xb_core::gtid::{MariaGtidList, MysqlGtidSet};
+use xb_core::gtid::{Gtid, MariaGtidList, MysqlGtidSet};
 
 use super::cursor::Cursor;
 
@@ -15,6 +15,12 @@ pub struct MysqlGtid {
     pub tag: String,
     /// Its number there, from 1.
     pub number: u64,
+}
+
+impl From<MysqlGtid> for Gtid {
+    fn from(gtid: MysqlGtid) -> Gtid {
+        Gtid::MySql { uuid: uuid_text(&gtid.uuid), tag: gtid.tag, number: gtid.number }
+    }
 }
 
 impl fmt::Display for MysqlGtid {
@@ -44,6 +50,32 @@ pub(super) fn mysql(body: &[u8]) -> Option<MysqlGtid> {
     Some(MysqlGtid { uuid, tag: String::new(), number: number(body.number::<8>()?)? })
 }
 
+/// When a transaction was committed at the server that wrote the log, in microseconds since 1970: what
+/// MySQL 8.0 and later have in the body of a GTID event, or of the one that stands for none.
+///
+/// Flags, UUID and number; then 2, which says that two logical times of 8 bytes follow; then the time in 7
+/// bytes, whose highest bit says that the time at the first server follows.
+pub(super) fn commit_time(body: &[u8]) -> Option<u64> {
+    let mut body = Cursor(body);
+    body.take(1 + 16 + 8)?;
+    (body.byte()? == 2).then_some(())?;
+    body.take(16)?;
+    body.number::<7>().map(|time| time & !(1 << 55))
+}
+
+/// The same for a tagged GTID event. What it comes behind: last committed, sequence number; each field has
+/// its index before it.
+pub(super) fn commit_time_tagged(body: &[u8]) -> Option<u64> {
+    let mut body = Cursor(body);
+    tagged(&mut body)?;
+    for index in [4, 5] {
+        (body.varying()? == index).then_some(())?;
+        body.varying()?;
+    }
+    (body.varying()? == 6).then_some(())?;
+    body.varying()
+}
+
 /// Numbers are from 1 to 2^63 − 2.
 fn number(value: u64) -> Option<u64> {
     (1..i64::MAX as u64).contains(&value).then_some(value)
@@ -55,7 +87,10 @@ const TAG_BYTES: usize = 32;
 /// Reads the body of a tagged GTID event: a message of MySQL's serialisation library, whose fields are
 /// flags, UUID (sixteen numbers), number (signed) and tag, each behind its index.
 pub(super) fn mysql_tagged(body: &[u8]) -> Option<MysqlGtid> {
-    let mut body = Cursor(body);
+    tagged(&mut Cursor(body))
+}
+
+fn tagged(body: &mut Cursor<'_>) -> Option<MysqlGtid> {
     // The version of the encoding, the size of the message, and the last field that must be understood.
     let [_version, _size, _last] = [body.varying()?, body.varying()?, body.varying()?];
     (body.varying()? == 0).then_some(())?;
@@ -69,7 +104,7 @@ pub(super) fn mysql_tagged(body: &[u8]) -> Option<MysqlGtid> {
     let signed = body.varying()?;
     (signed & 1 == 0).then_some(())?;
     (body.varying()? == 3).then_some(())?;
-    let tag = tag(&mut body)?;
+    let tag = tag(body)?;
     Some(MysqlGtid { uuid, tag, number: number(signed >> 1)? })
 }
 
@@ -123,6 +158,12 @@ pub struct MariaGtid {
     pub server: u32,
     /// Its number in the domain.
     pub sequence: u64,
+}
+
+impl From<MariaGtid> for Gtid {
+    fn from(gtid: MariaGtid) -> Gtid {
+        Gtid::MariaDb { domain: gtid.domain, server: gtid.server, sequence: gtid.sequence }
+    }
 }
 
 impl fmt::Display for MariaGtid {

@@ -1,16 +1,18 @@
 //! Binary logs of MySQL and MariaDB, version 4: framing, checksums, and the few events that say where things are.
 //!
 //! A file is four magic bytes and events behind them. An event is a header of 19 bytes, a body, and behind it
-//! a CRC-32 if the format description event at the head of the file says so. What changes rows is not looked
-//! into: such events are framed and checked, no more.
+//! a CRC-32 if the format description event at the head of the file says so. Rows are not looked into: of what
+//! changes them, only which tables they belong to is read.
 //!
 //! * [`FileReader`] reads a file and says how it ends ([`End`]); [`Splitter`] is the same for whoever has the
 //!   bytes. [`EventCheck`] judges events that come one by one, as from a server.
 //! * [`Payload`] is what an event says, [`FileFacts`] what a file's events say together.
+//! * [`Content`] is what an event is to the transaction it stands in.
 //!
 //! Events are kept as the bytes they are, so that a copy of them is one.
 
 mod check;
+mod content;
 mod cursor;
 mod error;
 mod event;
@@ -23,6 +25,7 @@ mod reader;
 mod splitter;
 
 pub use check::{EventCheck, strip_checksum};
+pub use content::{Content, MariaFlags, RowChange, content};
 pub use error::{BinlogError, Fault};
 pub use event::Event;
 pub use facts::{DomainRange, FileFacts, MysqlTransactions};

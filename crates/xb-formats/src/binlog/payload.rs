@@ -99,6 +99,15 @@ impl Payload {
     }
 }
 
+/// When a transaction was committed, in microseconds since 1970, from the body of its GTID event.
+pub(super) fn commit_time(kind: EventKind, body: &[u8]) -> Option<u64> {
+    match kind {
+        EventKind::GTID | EventKind::ANONYMOUS_GTID => gtid::commit_time(body),
+        EventKind::GTID_TAGGED => gtid::commit_time_tagged(body),
+        _ => None,
+    }
+}
+
 /// The name of a file: text, and no path.
 fn name(bytes: &[u8]) -> Option<String> {
     let text = std::str::from_utf8(bytes).ok()?;
@@ -136,7 +145,7 @@ fn heartbeat(body: &[u8]) -> Option<Payload> {
 }
 
 /// A length-encoded number of the client protocol.
-fn packed(body: &mut Cursor<'_>) -> Option<u64> {
+pub(super) fn packed(body: &mut Cursor<'_>) -> Option<u64> {
     match body.byte()? {
         0xfc => body.number::<2>(),
         0xfd => body.number::<3>(),
