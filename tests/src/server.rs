@@ -1,10 +1,96 @@
 //! Servers to back up.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use tempfile::TempDir;
-use xb_sandbox::{Dataset, Sandbox, Server};
+use walkdir::WalkDir;
+use xb_sandbox::{Binaries, Dataset, Sandbox, Server};
+
+use crate::cli;
+
+/// The servers the tests know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Make {
+    MariaDb,
+    MySql56,
+    MySql9,
+}
+
+impl Make {
+    /// Its programs.
+    ///
+    /// # Panics
+    /// When they are not there; the message says how to get them.
+    #[must_use]
+    pub fn binaries(self) -> Binaries {
+        let number = match self {
+            Make::MariaDb => return Binaries::find(&[]).unwrap(),
+            Make::MySql56 => "5.6",
+            Make::MySql9 => "9",
+        };
+        let servers = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/servers");
+        let program = format!("{servers}/mysql-{number}/bin/mysqld");
+        let is_there = Path::new(&program).exists();
+        assert!(is_there, "these tests need MySQL {number}: run `scripts/install-mysql {number}`");
+        Binaries::of_server(program).unwrap()
+    }
+
+    /// A server to be, with its programs.
+    ///
+    /// # Panics
+    /// As [`Make::binaries`].
+    #[must_use]
+    pub fn sandbox(self, directory: &Path) -> Sandbox {
+        Sandbox::new(directory).binaries(self.binaries())
+    }
+
+    /// Starts a server on a new data directory, as [`Sandbox::initialise`] does. That takes some servers
+    /// seconds, so it is done once and copied ever after.
+    ///
+    /// # Panics
+    /// When it does not start.
+    #[must_use]
+    pub fn start(self, directory: &Path, change: impl FnOnce(Sandbox) -> Sandbox) -> Server {
+        let datadir = directory.join("data");
+        copy(&self.template(), &datadir);
+        let started = change(self.sandbox(directory)).start_on(&datadir);
+        started.unwrap_or_else(|error| panic!("no server of {self:?} starts: {error}"))
+    }
+
+    /// A data directory as it is made, kept for all tests to come: making one takes seconds.
+    fn template(self) -> PathBuf {
+        static MAKING: Mutex<()> = Mutex::new(());
+        let _making = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = cli::built("test-servers");
+        let path = all.join(format!("{self:?}-{}", self.binaries().version));
+        if path.exists() {
+            return path;
+        }
+        std::fs::create_dir_all(&all).unwrap();
+        let directory = tempfile::tempdir_in(&all).unwrap();
+        let started = self.sandbox(directory.path()).initialise();
+        let mut server = started.unwrap_or_else(|error| panic!("no server of {self:?} starts: {error}"));
+        server.stop().unwrap();
+        // A server's own UUID: each copy gets another.
+        let _ = std::fs::remove_file(server.datadir().join("auto.cnf"));
+        // Somebody else may have made one meanwhile.
+        let _ = xb_pipeline::fs::rename(server.datadir(), &path);
+        path
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    for entry in WalkDir::new(from) {
+        let entry = entry.unwrap();
+        let target = to.join(entry.path().strip_prefix(from).unwrap());
+        if entry.file_type().is_dir() {
+            std::fs::create_dir_all(&target).unwrap();
+        } else {
+            std::fs::copy(entry.path(), &target).unwrap();
+        }
+    }
+}
 
 /// A server that goes with its directory.
 pub struct Source {

@@ -2,25 +2,40 @@
 
 use std::collections::BTreeMap;
 
+use xb_core::Flavor;
+
 use crate::client::{Client, quote_name};
 use crate::error::SandboxError;
 use crate::server::wrong;
 
 /// `table_type` leaves out views and sequences.
-const TABLES: &str = "SELECT t.table_schema, t.table_name, EXISTS ( \
-       SELECT * FROM information_schema.columns c \
-       WHERE c.table_schema = t.table_schema AND c.table_name = t.table_name AND c.is_generated = 'ALWAYS') \
-     FROM information_schema.tables t \
-     WHERE t.table_type IN ('BASE TABLE', 'SYSTEM VERSIONED') \
-     AND t.table_schema NOT IN ('mysql', 'sys', 'information_schema', 'performance_schema') \
-     ORDER BY t.table_schema, t.table_name;";
+fn tables(flavor: Flavor) -> String {
+    let is_generated = match flavor {
+        Flavor::MariaDb => "c.is_generated = 'ALWAYS'",
+        // With a word in front: without, a default that is an expression is meant.
+        Flavor::MySql | Flavor::Percona => "c.extra LIKE '%L GENERATED%' OR c.extra LIKE '%D GENERATED%'",
+    };
+    format!(
+        "SELECT t.table_schema, t.table_name, EXISTS ( \
+           SELECT * FROM information_schema.columns c \
+           WHERE c.table_schema = t.table_schema AND c.table_name = t.table_name AND ({is_generated})) \
+         FROM information_schema.tables t \
+         WHERE t.table_type IN ('BASE TABLE', 'SYSTEM VERSIONED') \
+         AND t.table_schema NOT IN ('mysql', 'sys', 'information_schema', 'performance_schema') \
+         ORDER BY t.table_schema, t.table_name;"
+    )
+}
 
-pub(crate) fn checksums(client: &Client) -> Result<BTreeMap<String, Option<u64>>, SandboxError> {
-    let tables = client.sql(TABLES)?;
+pub(crate) fn checksums(
+    client: &Client,
+    flavor: Flavor,
+) -> Result<BTreeMap<String, Option<u64>>, SandboxError> {
+    let question = tables(flavor);
+    let tables = client.sql(&question)?;
     let mut names = Vec::new();
     let mut questions = String::from("SET sql_log_bin = 0; SET sql_mode = '';\n");
     for row in &tables {
-        let [schema, table, has_generated] = row.as_slice() else { return Err(wrong(TABLES, &tables)) };
+        let [schema, table, has_generated] = row.as_slice() else { return Err(wrong(&question, &tables)) };
         let schema = quote_name(schema);
         let name = format!("{schema}.{}", quote_name(table));
         questions += &if has_generated == "1" { by_copy(&schema, &name) } else { directly(&name) };

@@ -19,12 +19,14 @@ const ATTEMPTS: u32 = 20;
 pub struct Client {
     program: PathBuf,
     socket: PathBuf,
+    /// An option file that says as whom to come; without it `root` has no password.
+    login: Option<PathBuf>,
     limit: Duration,
 }
 
 impl Client {
-    pub(crate) fn new(program: &Path, socket: &Path) -> Client {
-        Client { program: program.to_owned(), socket: socket.to_owned(), limit: LIMIT }
+    pub(crate) fn new(program: &Path, socket: &Path, login: Option<PathBuf>) -> Client {
+        Client { program: program.to_owned(), socket: socket.to_owned(), login, limit: LIMIT }
     }
 
     /// The same client, which gives up after `limit`.
@@ -55,10 +57,15 @@ impl Client {
     /// # Errors
     /// As [`Client::sql`].
     pub fn source(&self, file: &Path) -> Result<Vec<Vec<String>>, SandboxError> {
-        // Without --abort-source-on-error the client goes on behind an error and still ends with 0.
+        let login = match &self.login {
+            Some(file) => vec![format!("--defaults-file={}", file.display())],
+            None => vec!["--no-defaults".to_owned(), "--user=root".to_owned()],
+        };
         let output = Invocation::new(&self.program)
-            .args(["--no-defaults", "--user=root", "--batch", "--skip-column-names"])
-            .args(["--abort-source-on-error", "--default-character-set=utf8mb4", "--max-allowed-packet=1G"])
+            .args(login)
+            .args(["--batch", "--skip-column-names"])
+            .args(["--default-character-set=utf8mb4", "--max-allowed-packet=1G"])
+            .args(sourcing(&self.program))
             .arg(format!("--socket={}", self.socket.display()))
             .arg(format!("--execute=source {}", file.display()))
             .output(self.limit)?;
@@ -77,6 +84,17 @@ impl Client {
                 answer => return answer,
             }
         }
+    }
+}
+
+/// MariaDB's client goes on behind an error in a file and still ends with 0, unless told otherwise. MySQL's
+/// does not know that option; from 9 on it knows the command `source` only when told to. As `mysql` either may
+/// be installed.
+fn sourcing(program: &Path) -> &'static [&'static str] {
+    if program.file_name().is_some_and(|name| name == "mariadb") {
+        &["--abort-source-on-error"]
+    } else {
+        &["--loose-abort-source-on-error", "--loose-commands"]
     }
 }
 

@@ -29,6 +29,14 @@ pub enum SandboxError {
         /// Where it was looked for.
         searched: Vec<PathBuf>,
     },
+    /// A program that should be a server does not say which.
+    #[error("{} is no server of MySQL or MariaDB: asked for its version it says {said:?}", program.display())]
+    Unknown {
+        /// The program.
+        program: PathBuf,
+        /// What it said.
+        said: String,
+    },
     /// A program did not start or did not end.
     #[error(transparent)]
     Process(#[from] ProcessError),

@@ -1,8 +1,9 @@
 //! A private real server: its own data directory, socket and log, no network unless asked for, and gone
 //! when its owner is, however the owner ends.
 //!
-//! For tests, demonstrations and drills that restore a backup and look at what came out. Needs MariaDB's
-//! own programs ([`Binaries::find`]) and nothing that has to be set up before.
+//! For tests, demonstrations and drills that restore a backup and look at what came out. Needs the programs
+//! of MariaDB ([`Binaries::find`]) or of any other server ([`Binaries::of_server`]), and nothing that has to
+//! be set up before.
 //!
 //! ```no_run
 //! use xb_sandbox::{Dataset, Sandbox, dataset, oracle};
@@ -26,7 +27,9 @@ pub mod oracle;
 mod binaries;
 mod checksum;
 mod client;
+mod dialect;
 mod error;
+mod initialise;
 mod keeper;
 mod sandbox;
 mod server;

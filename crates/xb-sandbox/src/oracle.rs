@@ -12,6 +12,7 @@ use xb_pipeline::fs::FsError;
 use xb_pipeline::process::{Invocation, describe};
 
 use crate::binaries::Binaries;
+use crate::dialect;
 use crate::error::{SandboxError, tail};
 use crate::sandbox::Sandbox;
 use crate::server::Server;
@@ -31,13 +32,14 @@ pub fn at(
     coordinate: &BinlogCoord,
     directory: impl Into<PathBuf>,
 ) -> Result<Server, SandboxError> {
+    binaries.need(&binaries.binlog)?;
     let logs = wanted(logs, coordinate)?;
     let directory = directory.into();
     // Nothing here is to survive anything, so nothing waits for the disk.
     let server = Sandbox::new(&directory)
         .binaries(binaries.clone())
         .option("innodb-buffer-pool-size", "512M")
-        .option("innodb-log-file-size", "512M")
+        .raw(dialect::redo_log(binaries, 1024))
         .option("innodb-flush-log-at-trx-commit", 0)
         .option("innodb-doublewrite", "OFF")
         .initialise()?;
@@ -85,17 +87,18 @@ fn print(
     text: &Path,
 ) -> Result<(), SandboxError> {
     // The position counts in the last of the files.
-    let output = Invocation::new(&server.binaries().binlog)
+    let printer = Invocation::new(&server.binaries().binlog)
         .arg("--no-defaults")
         .arg(format!("--stop-position={}", coordinate.position))
         .arg(format!("--result-file={}", text.display()))
-        .args(logs)
-        .output(PRINT_LIMIT)?;
+        .args(dialect::without_gtids(server.binaries()))
+        .args(logs);
+    let output = printer.output(PRINT_LIMIT)?;
     if output.status.success() {
         return Ok(());
     }
     Err(SandboxError::Program {
-        program: "mariadb-binlog".to_owned(),
+        program: printer.name(),
         about: text.to_owned(),
         how: describe(output.status),
         tail: tail(&output.stderr),

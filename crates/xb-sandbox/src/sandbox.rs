@@ -8,36 +8,16 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 use xb_pipeline::fs::{FsError, create_dir_private};
-use xb_pipeline::process::{Invocation, describe};
+use xb_pipeline::process::Invocation;
 
 use crate::binaries::Binaries;
-use crate::error::{SandboxError, tail};
-use crate::server::Server;
+use crate::dialect;
+use crate::error::SandboxError;
+use crate::initialise::initialise;
+use crate::server::{START_LIMIT, Server};
 
-/// How long it may take to fill an empty data directory.
-const INITIALISE_LIMIT: Duration = Duration::from_secs(300);
 /// The longest path a socket can have: 108 bytes with the zero behind it.
 const SOCKET_PATH_BYTES: usize = 107;
-
-/// Small and fast to start, and nothing of it shared. A value set with [`Sandbox::option`] comes later on
-/// the command line and so wins.
-///
-/// `innodb-flush-log-at-trx-commit=2` hands every commit to the system, so that nothing committed is lost
-/// when the server alone is killed, without waiting for the disk.
-const DEFAULTS: [&str; 12] = [
-    "--skip-name-resolve",
-    "--performance-schema=OFF",
-    "--character-set-server=utf8mb4",
-    "--innodb-buffer-pool-size=64M",
-    "--innodb-log-file-size=48M",
-    "--innodb-flush-log-at-trx-commit=2",
-    "--innodb-buffer-pool-dump-at-shutdown=OFF",
-    "--innodb-buffer-pool-load-at-startup=OFF",
-    "--sync-binlog=0",
-    "--binlog-format=ROW",
-    "--server-id=1",
-    "--max-allowed-packet=1G",
-];
 
 /// A private server to be. Everything it owns is below one directory: the data directory `data`, `error.log`,
 /// the socket (or, where the path is too long for one, a short temporary directory for it) and `tmp`.
@@ -47,16 +27,25 @@ pub struct Sandbox {
     binaries: Option<Binaries>,
     options: Vec<String>,
     on_network: bool,
+    login: Option<PathBuf>,
+    start_limit: Duration,
 }
 
 impl Sandbox {
     /// A sandbox in a directory of its own, which is created when it is not there.
     #[must_use]
     pub fn new(directory: impl Into<PathBuf>) -> Self {
-        Sandbox { directory: directory.into(), binaries: None, options: Vec::new(), on_network: false }
+        Sandbox {
+            directory: directory.into(),
+            binaries: None,
+            options: Vec::new(),
+            on_network: false,
+            login: None,
+            start_limit: START_LIMIT,
+        }
     }
 
-    /// Uses these programs instead of those found in the usual places.
+    /// Uses these programs, of whatever server, instead of MariaDB's from the usual places.
     #[must_use]
     pub fn binaries(mut self, binaries: Binaries) -> Self {
         self.binaries = Some(binaries);
@@ -77,10 +66,32 @@ impl Sandbox {
         self
     }
 
+    /// Sets a server option as it stands on a command line: `raw("--skip-networking")`.
+    #[must_use]
+    pub fn raw(mut self, word: impl Into<String>) -> Self {
+        self.options.push(word.into());
+        self
+    }
+
     /// Lets the server listen on a free TCP port of 127.0.0.1 ([`Server::port`]), beside its socket.
     #[must_use]
     pub fn on_network(mut self) -> Self {
         self.on_network = true;
+        self
+    }
+
+    /// Comes to the server as an option file for clients says (`[client]` with `user` and `password`), where its
+    /// `root` has a password.
+    #[must_use]
+    pub fn login(mut self, option_file: impl Into<PathBuf>) -> Self {
+        self.login = Some(option_file.into());
+        self
+    }
+
+    /// Waits so long until the server answers. By default three minutes.
+    #[must_use]
+    pub fn start_limit(mut self, limit: Duration) -> Self {
+        self.start_limit = limit;
         self
     }
 
@@ -96,7 +107,7 @@ impl Sandbox {
             return Err(SandboxError::NotEmpty { directory: datadir });
         }
         let binaries = self.programs()?;
-        install(&binaries, &absolute(&datadir)?, &self.options)?;
+        initialise(&binaries, &absolute(&datadir)?, &self.options)?;
         self.start_on(datadir)
     }
 
@@ -107,6 +118,7 @@ impl Sandbox {
     /// What kept the server from running, with the end of its error log.
     pub fn start_on(self, datadir: impl Into<PathBuf>) -> Result<Server, SandboxError> {
         let binaries = self.programs()?;
+        binaries.need(&binaries.client)?;
         let directory = prepare(&self.directory)?;
         let datadir = absolute(&datadir.into())?;
         let (socket, socket_home) = socket_path(&directory)?;
@@ -117,7 +129,9 @@ impl Sandbox {
             .arg(format!("--socket={}", socket.display()))
             .arg(format!("--pid-file={}", directory.join("server.pid").display()))
             .arg(format!("--tmpdir={}", directory.join("tmp").display()))
-            .args(DEFAULTS)
+            // Where vendors' packages have set it, it names a directory of theirs.
+            .arg(format!("--secure-file-priv={}", directory.join("tmp").display()))
+            .args(dialect::defaults(&binaries))
             .args(user())
             .args(&self.options);
         invocation = match port {
@@ -125,7 +139,8 @@ impl Sandbox {
             None => invocation.arg("--skip-networking"),
         };
         let log = directory.join("error.log");
-        let mut server = Server::new(invocation, binaries, datadir, log, (socket, socket_home), port);
+        let how = (self.login, self.start_limit);
+        let mut server = Server::new(invocation, binaries, datadir, log, (socket, socket_home), port, how);
         server.start()?;
         Ok(server)
     }
@@ -147,38 +162,8 @@ fn absolute(path: &Path) -> Result<PathBuf, SandboxError> {
 }
 
 /// The server refuses to run as root unless told to.
-fn user() -> Option<&'static str> {
+pub(crate) fn user() -> Option<&'static str> {
     rustix::process::geteuid().is_root().then_some("--user=root")
-}
-
-fn install(binaries: &Binaries, datadir: &Path, options: &[String]) -> Result<(), SandboxError> {
-    // The script does not quote its variables: it gets a path it can handle.
-    let plain = temporary_directory(&std::env::temp_dir())?;
-    let link = plain.path().join("data");
-    std::os::unix::fs::symlink(datadir, &link).map_err(FsError::on("create link", &link))?;
-    // Those decide about files for their whole life, such as the page size; the others may name files that
-    // are only there later.
-    let lasting = options.iter().filter(|o| o.starts_with("--innodb") || o.starts_with("--lower-case"));
-    let output = Invocation::new(&binaries.install_db)
-        .arg("--no-defaults")
-        .arg(format!("--datadir={}", link.display()))
-        // Not the shared one: every server that starts removes the temporary tables it finds in its own.
-        .arg(format!("--tmpdir={}", plain.path().display()))
-        .args(["--auth-root-authentication-method=normal", "--skip-test-db"])
-        .args(DEFAULTS.iter().filter(|option| option.starts_with("--innodb")))
-        .args(["--skip-name-resolve"])
-        .args(user())
-        .args(lasting)
-        .output(INITIALISE_LIMIT)?;
-    if output.status.success() {
-        return Ok(());
-    }
-    Err(SandboxError::Program {
-        program: "mariadb-install-db".to_owned(),
-        about: datadir.to_owned(),
-        how: describe(output.status),
-        tail: tail(&format!("{}{}", output.stdout, output.stderr)),
-    })
 }
 
 /// Where the socket goes, and the temporary directory that has to live as long as it, if any.
@@ -196,7 +181,7 @@ fn socket_path(directory: &Path) -> Result<(PathBuf, Option<TempDir>), SandboxEr
     Ok((home.path().join(NAME), Some(home)))
 }
 
-fn temporary_directory(parent: &Path) -> Result<TempDir, SandboxError> {
+pub(crate) fn temporary_directory(parent: &Path) -> Result<TempDir, SandboxError> {
     let system = |source| SandboxError::System { what: "temporary directory", source };
     tempfile::Builder::new().prefix("xb-").tempdir_in(parent).map_err(system)
 }

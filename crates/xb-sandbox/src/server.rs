@@ -13,15 +13,13 @@ use xb_pipeline::process::{Invocation, describe};
 use crate::binaries::Binaries;
 use crate::checksum::checksums;
 use crate::client::{Client, quote_text};
+use crate::dialect;
 use crate::error::{SandboxError, tail};
 use crate::keeper::Keeper;
 
 /// How long a server may take to answer. A restored one may have much of its redo log to apply.
-const START_LIMIT: Duration = Duration::from_secs(180);
+pub(crate) const START_LIMIT: Duration = Duration::from_secs(180);
 const ASK_EVERY: Duration = Duration::from_millis(25);
-/// What `mariadb-backup` needs, with `--slave-info` and `--galera-info`, and a reader of the binary log.
-const BACKUP_PRIVILEGES: &str =
-    "RELOAD, PROCESS, LOCK TABLES, REPLICATION CLIENT, REPLICATION SLAVE, SLAVE MONITOR, CONNECTION ADMIN";
 
 /// A private server. Dropping it stops the server.
 pub struct Server {
@@ -34,6 +32,7 @@ pub struct Server {
     socket: PathBuf,
     port: Option<u16>,
     client: Client,
+    start_limit: Duration,
     _socket_home: Option<TempDir>,
 }
 
@@ -45,8 +44,9 @@ impl Server {
         log: PathBuf,
         (socket, socket_home): (PathBuf, Option<TempDir>),
         port: Option<u16>,
+        (login, start_limit): (Option<PathBuf>, Duration),
     ) -> Server {
-        let client = Client::new(&binaries.client, &socket);
+        let client = Client::new(&binaries.client, &socket, login);
         Server {
             keeper: None,
             invocation,
@@ -56,6 +56,7 @@ impl Server {
             socket,
             port,
             client,
+            start_limit,
             _socket_home: socket_home,
         }
     }
@@ -93,9 +94,9 @@ impl Server {
             if matches!(answer, Some(Ok(_))) {
                 return Ok(());
             }
-            if started.elapsed() > START_LIMIT {
+            if started.elapsed() > self.start_limit {
                 let last = answer.and_then(Result::err).map(|error| format!(" ({error})"));
-                let how = format!("did not answer within {} s", START_LIMIT.as_secs());
+                let how = format!("did not answer within {} s", self.start_limit.as_secs());
                 return Err(self.start_error(how + &last.unwrap_or_default()));
             }
             std::thread::sleep(ASK_EVERY);
@@ -122,7 +123,7 @@ impl Server {
             return Ok(());
         }
         Err(SandboxError::Program {
-            program: "mariadbd".to_owned(),
+            program: self.invocation.name(),
             about: self.datadir.clone(),
             how: describe(status),
             tail: self.error_log_tail(),
@@ -213,7 +214,7 @@ impl Server {
         if !self.is_running() {
             return Err(self.not_running());
         }
-        checksums(&self.client)
+        checksums(&self.client, self.binaries.flavor)
     }
 
     /// The end of the binary log: where the next event will be written.
@@ -221,12 +222,13 @@ impl Server {
     /// # Errors
     /// [`SandboxError::NoBinlog`], else as [`Server::sql`].
     pub fn binlog_coordinate(&self) -> Result<BinlogCoord, SandboxError> {
-        let answer = self.sql("SHOW MASTER STATUS;")?;
+        let question = dialect::log_status(&self.binaries);
+        let answer = self.sql(question)?;
         let row = answer.first().ok_or_else(|| self.no_binlog())?;
         let file = row.first().and_then(|file| file.parse().ok());
         let position = row.get(1).and_then(|position| position.parse().ok());
         let coordinate = file.zip(position).map(|(file, position)| BinlogCoord { file, position });
-        coordinate.ok_or_else(|| wrong("SHOW MASTER STATUS", &answer))
+        coordinate.ok_or_else(|| wrong(question, &answer))
     }
 
     /// The binary logs the server knows, oldest first.
@@ -250,8 +252,9 @@ impl Server {
         let create = |host: &&str| {
             let user = format!("{}@{}", quote_text(name), quote_text(host));
             format!(
-                "CREATE USER {user} IDENTIFIED BY {};\nGRANT {BACKUP_PRIVILEGES} ON *.* TO {user};\n",
-                quote_text(password.expose())
+                "CREATE USER {user} IDENTIFIED BY {};\n{}",
+                quote_text(password.expose()),
+                dialect::backup_grants(&self.binaries, &user)
             )
         };
         let masker = Masker::new([password.clone(), Secret::new(quote_text(password.expose()))]);
