@@ -4,7 +4,8 @@
 //! files in [`fs`], time in [`clock`]. Memory does not grow with the data.
 //!
 //! The two ways through: [`receive::receive`] takes a backup in, [`extract::extract`] unpacks it again.
-//! [`archive`] looks into archives and makes one from another.
+//! [`archive`] looks into archives and makes one from another. [`single`] packs and unpacks a file that is no
+//! archive.
 
 pub mod archive;
 pub mod attend;
@@ -18,6 +19,7 @@ pub mod monitor;
 pub mod probe;
 pub mod process;
 pub mod receive;
+pub mod single;
 pub mod store;
 
 mod check;

@@ -22,6 +22,10 @@ pub enum Phase {
     Prepare,
     /// What is no longer kept goes.
     Prune,
+    /// Binary logs are streamed.
+    Stream,
+    /// Binary logs are replayed.
+    Replay,
 }
 
 impl Phase {
@@ -38,6 +42,8 @@ impl Phase {
             Phase::Copy => "copy",
             Phase::Prepare => "prepare",
             Phase::Prune => "prune",
+            Phase::Stream => "stream",
+            Phase::Replay => "replay",
         }
     }
 }

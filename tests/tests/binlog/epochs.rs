@@ -2,51 +2,62 @@
 
 use std::fs;
 
+use rstest::rstest;
 use xb_binlog::stream::StreamError;
+use xb_tests::server::Make;
 
 use crate::support::{LIMIT, Scene};
 
-#[test]
-fn logs_that_were_reset_are_not_mixed_with_those_from_before() {
-    let scene = Scene::new();
+#[rstest]
+fn logs_that_were_reset_are_not_mixed_with_those_from_before(
+    #[values(Make::MariaDb, Make::MySql56, Make::MySql9)] make: Make,
+) {
+    let scene = Scene::on(make);
     scene.sql("INSERT INTO d.t (v) VALUES ('before');");
     scene.once().unwrap();
     let before = fs::read(scene.archive.join("mysql-bin.000001.partial")).unwrap();
     // Shorter than before, then longer.
     for more in ["SELECT 1;", &"INSERT INTO d.t (v) VALUES ('behind');".repeat(20)] {
-        scene.sql(&format!("RESET MASTER; {more}"));
+        scene.sql(&format!("{} {more}", scene.reset()));
         let outcome = scene.once();
         assert!(matches!(outcome, Err(StreamError::Diverged { .. })), "{outcome:?}");
         assert_eq!(fs::read(scene.archive.join("mysql-bin.000001.partial")).unwrap(), before);
     }
 }
 
-#[test]
-fn a_log_with_an_event_border_at_the_same_place_is_told_apart() {
-    let scene = Scene::new();
-    scene.sql("RESET MASTER; INSERT INTO d.t (v) VALUES ('one way');");
+#[rstest]
+fn a_log_with_an_event_border_at_the_same_place_is_told_apart(
+    #[values(Make::MariaDb, Make::MySql56, Make::MySql9)] make: Make,
+) {
+    let scene = Scene::on(make);
+    scene.sql(&format!("{} INSERT INTO d.t (v) VALUES ('one way');", scene.reset()));
     scene.once().unwrap();
     let before = fs::read(scene.archive.join("mysql-bin.000001.partial")).unwrap();
-    scene.sql("RESET MASTER; INSERT INTO d.t (v) VALUES ('another'); INSERT INTO d.t (v) VALUES ('more');");
+    scene.sql(&format!(
+        "{} INSERT INTO d.t (v) VALUES ('another'); INSERT INTO d.t (v) VALUES ('more');",
+        scene.reset()
+    ));
     let outcome = scene.once();
     assert!(matches!(outcome, Err(StreamError::Diverged { .. })), "{outcome:?}");
     assert_eq!(fs::read(scene.archive.join("mysql-bin.000001.partial")).unwrap(), before);
 }
 
-#[test]
-fn a_reset_under_a_streamer_ends_it() {
-    let scene = Scene::new();
+#[rstest]
+fn a_reset_under_a_streamer_ends_it(#[values(Make::MariaDb, Make::MySql56, Make::MySql9)] make: Make) {
+    let scene = Scene::on(make);
     let streaming = scene.start(scene.options());
     scene.sql("FLUSH BINARY LOGS; INSERT INTO d.t (v) VALUES ('x');");
     streaming.wait_for(&scene.settled());
-    scene.sql("RESET MASTER; INSERT INTO d.t (v) VALUES ('y');");
+    scene.sql(&format!("{} INSERT INTO d.t (v) VALUES ('y');", scene.reset()));
     let outcome = streaming.ends();
     assert!(matches!(outcome, Err(StreamError::Diverged { .. } | StreamError::Source(_))), "{outcome:?}");
 }
 
-#[test]
-fn a_log_that_was_purged_before_it_was_taken_is_a_gap() {
-    let scene = Scene::new();
+#[rstest]
+fn a_log_that_was_purged_before_it_was_taken_is_a_gap(
+    #[values(Make::MariaDb, Make::MySql56, Make::MySql9)] make: Make,
+) {
+    let scene = Scene::on(make);
     scene.once().unwrap();
     scene.sql("FLUSH BINARY LOGS; FLUSH BINARY LOGS;");
     xb_tests::wait_until("the files are purged", LIMIT, || {
@@ -61,9 +72,11 @@ fn a_log_that_was_purged_before_it_was_taken_is_a_gap() {
     );
 }
 
-#[test]
-fn a_complete_log_may_be_purged_behind_a_streamer() {
-    let scene = Scene::new();
+#[rstest]
+fn a_complete_log_may_be_purged_behind_a_streamer(
+    #[values(Make::MariaDb, Make::MySql56, Make::MySql9)] make: Make,
+) {
+    let scene = Scene::on(make);
     scene.sql("INSERT INTO d.t (v) VALUES ('x'); FLUSH BINARY LOGS;");
     scene.once().unwrap();
     let partial = scene.archive.join("mysql-bin.000002.partial");
@@ -79,12 +92,14 @@ fn a_complete_log_may_be_purged_behind_a_streamer() {
     scene.assert_equal();
 }
 
-#[test]
-fn a_log_that_ends_at_the_same_place_is_told_apart_also_when_nothing_is_new() {
-    let scene = Scene::new();
-    scene.sql("RESET MASTER; INSERT INTO d.t (v) VALUES ('one way');");
+#[rstest]
+fn a_log_that_ends_at_the_same_place_is_told_apart_also_when_nothing_is_new(
+    #[values(Make::MariaDb, Make::MySql56, Make::MySql9)] make: Make,
+) {
+    let scene = Scene::on(make);
+    scene.sql(&format!("{} INSERT INTO d.t (v) VALUES ('one way');", scene.reset()));
     scene.once().unwrap();
-    scene.sql("RESET MASTER; INSERT INTO d.t (v) VALUES ('another');");
+    scene.sql(&format!("{} INSERT INTO d.t (v) VALUES ('another');", scene.reset()));
     let outcome = scene.once();
     assert!(matches!(outcome, Err(StreamError::Diverged { .. })), "{outcome:?}");
 }

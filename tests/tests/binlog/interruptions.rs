@@ -4,21 +4,25 @@ use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::sync::atomic::Ordering;
 
+use rstest::rstest;
 use xb_binlog::archive::{ArchiveError, EpochDirectory};
 use xb_binlog::stream::StreamOptions;
+use xb_tests::server::Make;
 use xb_tests::wait_until;
 
 use crate::relay::Relay;
 use crate::support::{LIMIT, Load, Scene};
 
-#[test]
-fn a_broken_connection_resumes_at_the_byte() {
-    for seed in [7, 1234] {
-        let scene = Scene::new();
+#[rstest]
+fn a_broken_connection_resumes_at_the_byte(#[values(Make::MariaDb, Make::MySql56, Make::MySql9)] make: Make) {
+    let seeds = if make == Make::MariaDb { &[7, 1234][..] } else { &[7] };
+    for &seed in seeds {
+        let scene = Scene::on(make);
         let relay = Relay::start(scene.server.port().unwrap(), seed, 40_000);
         let streaming = scene.start(scene.options_at(relay.port));
         let load = Load::start(&scene.server);
         wait_until("it was cut often", LIMIT, || {
+            streaming.assert_runs();
             relay.cuts.load(Ordering::SeqCst) > 60 && streaming.progress().completed >= 1
         });
         load.end();
@@ -30,9 +34,11 @@ fn a_broken_connection_resumes_at_the_byte() {
     }
 }
 
-#[test]
-fn a_server_that_restarts_or_dies_is_waited_for() {
-    let mut scene = Scene::new();
+#[rstest]
+fn a_server_that_restarts_or_dies_is_waited_for(
+    #[values(Make::MariaDb, Make::MySql56, Make::MySql9)] make: Make,
+) {
+    let mut scene = Scene::on(make);
     let streaming = scene.start(scene.options());
     streaming.wait_for(&scene.settled());
     for dies in [false, true] {
@@ -60,9 +66,11 @@ fn attempts_end_when_they_are_limited() {
     assert!(error.starts_with("given up after 3 attempts: cannot connect to the server at"), "{error}");
 }
 
-#[test]
-fn a_file_that_a_crash_left_torn_is_cut_and_gone_on_with() {
-    let scene = Scene::new();
+#[rstest]
+fn a_file_that_a_crash_left_torn_is_cut_and_gone_on_with(
+    #[values(Make::MariaDb, Make::MySql56, Make::MySql9)] make: Make,
+) {
+    let scene = Scene::on(make);
     scene.sql("INSERT INTO d.t (v) VALUES ('one');");
     scene.once().unwrap();
     let partial = scene.archive.join("mysql-bin.000001.partial");

@@ -9,7 +9,9 @@
 mod copies;
 mod epochs;
 mod interruptions;
+mod mysql;
 mod protection;
 mod relay;
 mod semi_sync;
 mod support;
+mod vendor;

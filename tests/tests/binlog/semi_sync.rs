@@ -4,19 +4,33 @@ use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use rstest::rstest;
 use xb_binlog::stream::StreamOptions;
 use xb_formats::binlog::FileReader;
+use xb_tests::server::Make;
 use xb_tests::wait_until;
 
 use crate::support::{LIMIT, Scene};
 
+/// What the side that waits is called in names of options and of numbers in the status.
+fn side(make: Make) -> &'static str {
+    if make == Make::MySql9 { "source" } else { "master" }
+}
+
 /// Waits for an acknowledgement for an hour, and does not go on without a replica.
-fn waiting() -> Scene {
-    Scene::with(|sandbox| {
+fn waiting(make: Make) -> Scene {
+    let side = side(make);
+    let scene = Scene::on_with(make, |sandbox, _| {
+        let sandbox = match make {
+            Make::MySql9 => sandbox.option("plugin-load-add", "semisync_source.so"),
+            _ => sandbox,
+        };
         sandbox
-            .option("rpl-semi-sync-master-timeout", 3_600_000)
-            .option("rpl-semi-sync-master-wait-point", "AFTER_SYNC")
-    })
+            .option(&format!("rpl-semi-sync-{side}-timeout"), 3_600_000)
+            .option(&format!("rpl-semi-sync-{side}-wait-point"), "AFTER_SYNC")
+    });
+    scene.sql(&format!("SET GLOBAL rpl_semi_sync_{side}_enabled = ON;"));
+    scene
 }
 
 fn options(scene: &Scene) -> StreamOptions {
@@ -26,15 +40,15 @@ fn options(scene: &Scene) -> StreamOptions {
 }
 
 fn status(scene: &Scene, name: &str) -> String {
+    let name = format!("Rpl_semi_sync_{}_{name}", side(scene.make));
     scene.server.sql(&format!("SHOW GLOBAL STATUS LIKE '{name}';")).unwrap()[0][1].clone()
 }
 
-#[test]
-fn what_a_server_committed_is_in_the_archive_when_it_dies() {
-    let mut scene = waiting();
-    scene.sql("SET GLOBAL rpl_semi_sync_master_enabled = ON;");
+#[rstest]
+fn what_a_server_committed_is_in_the_archive_when_it_dies(#[values(Make::MariaDb, Make::MySql9)] make: Make) {
+    let mut scene = waiting(make);
     let streaming = scene.start(options(&scene));
-    wait_until("the server has its replica", LIMIT, || status(&scene, "Rpl_semi_sync_master_clients") == "1");
+    wait_until("the server has its replica", LIMIT, || status(&scene, "clients") == "1");
     let (client, committed) = (scene.server.client(), Arc::new(AtomicU32::new(0)));
     let counted = committed.clone();
     let writer = std::thread::spawn(move || {
@@ -47,7 +61,7 @@ fn what_a_server_committed_is_in_the_archive_when_it_dies() {
         }
     });
     wait_until("some are committed", LIMIT, || committed.load(Ordering::SeqCst) >= 20);
-    assert_eq!(status(&scene, "Rpl_semi_sync_master_no_tx"), "0", "the server went on without the archive");
+    assert_eq!(status(&scene, "no_tx"), "0", "the server went on without the archive");
     scene.server.kill().unwrap();
     writer.join().unwrap();
     drop(streaming);
@@ -59,16 +73,17 @@ fn what_a_server_committed_is_in_the_archive_when_it_dies() {
     assert!(FileReader::new(log.as_slice()).all(|event| event.is_ok()));
 }
 
-#[test]
-fn a_server_waits_while_the_streamer_is_away_and_goes_on_when_it_is_back() {
-    let scene = waiting();
-    scene.sql("SET GLOBAL rpl_semi_sync_master_enabled = ON;");
+#[rstest]
+fn a_server_waits_while_the_streamer_is_away_and_goes_on_when_it_is_back(
+    #[values(Make::MariaDb, Make::MySql9)] make: Make,
+) {
+    let scene = waiting(make);
     let streaming = scene.start(options(&scene));
-    wait_until("the server has its replica", LIMIT, || status(&scene, "Rpl_semi_sync_master_clients") == "1");
+    wait_until("the server has its replica", LIMIT, || status(&scene, "clients") == "1");
     streaming.stop();
     let client = scene.server.client();
     let writer = std::thread::spawn(move || client.sql("INSERT INTO d.t (v) VALUES ('waits');"));
-    wait_until("the server waits", LIMIT, || status(&scene, "Rpl_semi_sync_master_wait_sessions") == "1");
+    wait_until("the server waits", LIMIT, || status(&scene, "wait_sessions") == "1");
     assert!(!writer.is_finished());
     let streaming = scene.start(options(&scene));
     wait_until("the transaction is committed", LIMIT, || writer.is_finished());

@@ -1,5 +1,6 @@
 //! Servers with logs, streamers in threads, and what has to be equal in the end.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,12 +11,13 @@ use std::time::Duration;
 use tempfile::TempDir;
 use xb_binlog::archive::EpochDirectory;
 use xb_binlog::client::ConnectOptions;
-use xb_binlog::source::native::NativeOptions;
+use xb_binlog::source::native::{NativeOptions, Tls};
 use xb_binlog::stream::{Progress, Snapshot, StreamError, StreamOptions, stream};
 use xb_core::{BinlogCoord, Secret};
-use xb_formats::binlog::{Event, FileReader, Payload};
+use xb_formats::binlog::FileReader;
 use xb_pipeline::cancel::{CancelReason, CancelToken};
 use xb_sandbox::{Sandbox, Server};
+use xb_tests::server::Make;
 use xb_tests::wait_until;
 
 /// How long a streamer may take to get where it is expected.
@@ -24,27 +26,51 @@ const PASSWORD: &str = "a word for replicas";
 
 /// A server with a log and an account for replicas, and an empty place for an archive.
 pub(crate) struct Scene {
+    pub(crate) make: Make,
     pub(crate) server: Server,
     pub(crate) archive: PathBuf,
-    _directory: TempDir,
+    directory: TempDir,
 }
 
 impl Scene {
+    /// On MariaDB.
     pub(crate) fn new() -> Self {
-        Scene::with(|sandbox| sandbox)
+        Scene::on(Make::MariaDb)
     }
 
+    /// On MariaDB, with options.
     pub(crate) fn with(change: impl FnOnce(Sandbox) -> Sandbox) -> Self {
+        Scene::on_with(Make::MariaDb, |sandbox, _| change(sandbox))
+    }
+
+    pub(crate) fn on(make: Make) -> Self {
+        Scene::on_with(make, |sandbox, _| sandbox)
+    }
+
+    /// With options, which may name files in the directory they are told.
+    pub(crate) fn on_with(make: Make, change: impl FnOnce(Sandbox, &Path) -> Sandbox) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let sandbox = Sandbox::new(directory.path().join("server")).option("log-bin", "mysql-bin");
-        let sandbox = sandbox.option("binlog-checksum", "CRC32").on_network();
-        let started = change(sandbox).initialise();
-        let server = started.unwrap_or_else(|error| panic!("these tests need a MariaDB server: {error}"));
+        let home = directory.path().join("server");
+        let server = make.start(&home, |sandbox| {
+            let sandbox =
+                sandbox.option("log-bin", "mysql-bin").option("binlog-checksum", "CRC32").on_network();
+            change(sandbox, directory.path())
+        });
         server.account("replica", &Secret::new(PASSWORD)).unwrap();
         server
             .sql("CREATE DATABASE d; CREATE TABLE d.t (id INT AUTO_INCREMENT PRIMARY KEY, v LONGTEXT);")
             .unwrap();
-        Scene { server, archive: directory.path().join("archive"), _directory: directory }
+        Scene { make, server, archive: directory.path().join("archive"), directory }
+    }
+
+    /// A directory that goes with the scene.
+    pub(crate) fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// The statement that throws all logs away and begins again with the first.
+    pub(crate) fn reset(&self) -> &'static str {
+        if self.make == Make::MySql9 { "RESET BINARY LOGS AND GTIDS;" } else { "RESET MASTER;" }
     }
 
     pub(crate) fn sql(&self, text: &str) {
@@ -52,16 +78,15 @@ impl Scene {
     }
 
     /// The end of the server's log, to which the server adds nothing by itself any more: some time after it
-    /// began a file, it notes there that it does not need those before.
+    /// began a file, MariaDB notes there that it does not need those before.
     pub(crate) fn settled(&self) -> BinlogCoord {
-        wait_until("the server needs only its newest log", LIMIT, || {
-            let newest = self.server.binary_logs().unwrap().pop().unwrap();
-            let notes = |event: Event| match event.payload() {
-                Ok(Payload::BinlogCheckpoint { file }) => newest.ends_with(file),
-                _ => false,
-            };
-            FileReader::new(File::open(&newest).unwrap()).filter_map(Result::ok).any(notes)
-        });
+        if self.make == Make::MariaDb {
+            wait_until("the server needs only its newest log", LIMIT, || {
+                let newest = self.server.binlog_coordinate().unwrap().file.to_string();
+                let events = self.server.sql(&format!("SHOW BINLOG EVENTS IN '{newest}';")).unwrap();
+                events.iter().any(|event| event[2] == "Binlog_checkpoint" && event[5] == newest)
+            });
+        }
         self.server.binlog_coordinate().unwrap()
     }
 
@@ -77,8 +102,10 @@ impl Scene {
             password: Some(Secret::new(PASSWORD)),
             ..ConnectOptions::default()
         };
-        let source =
-            NativeOptions { connect, heartbeat: Duration::from_millis(500), ..NativeOptions::default() };
+        // It lets nobody in for the first time over a way that others can read.
+        let tls = if self.make == Make::MySql9 { Tls::Unverified } else { Tls::Off };
+        let heartbeat = Duration::from_millis(500);
+        let source = NativeOptions { connect, tls, heartbeat, ..NativeOptions::default() };
         StreamOptions {
             first_pause: Duration::from_millis(2),
             longest_pause: Duration::from_millis(100),
@@ -113,18 +140,43 @@ impl Scene {
 
     /// The same for the server's files from the given one on, of which there must be some.
     pub(crate) fn assert_equal_from(&self, first: usize) {
-        let logs = self.server.binary_logs().unwrap();
-        assert!(logs.len() > first);
-        for path in &logs[first..] {
+        self.assert_equal_to(&self.server.binary_logs().unwrap()[first..]);
+    }
+
+    /// The archive has these files and no others.
+    pub(crate) fn assert_equal_to(&self, logs: &[PathBuf]) {
+        assert!(!logs.is_empty());
+        for path in logs {
             let name = path.file_name().unwrap().to_str().unwrap();
             let kept = archived(&self.archive, name);
             let differs = differs(&fs::read(path).unwrap(), &kept);
             assert_eq!(differs, None, "{name} differs from the server's");
         }
-        let expected = logs.len() - first;
         let files = fs::read_dir(&self.archive).unwrap().map(|entry| entry.unwrap().file_name());
-        let kept = files.filter(|name| !name.to_str().unwrap().contains(".torn-")).count();
-        assert_eq!(kept, expected, "there are others in the archive");
+        let is_log = |name: &&str| {
+            name.starts_with("mysql-bin.") && !name.contains(".torn-") && !name.ends_with(".json")
+        };
+        let kept = files.filter(|name| name.to_str().as_ref().is_some_and(is_log)).count();
+        assert_eq!(kept, logs.len(), "there are others in the archive");
+    }
+
+    /// The kinds of all events in the archive.
+    pub(crate) fn kinds(&self) -> BTreeSet<u8> {
+        let paths = fs::read_dir(&self.archive).unwrap().map(|entry| entry.unwrap().path());
+        let is_log = |path: &PathBuf| {
+            let name = path.file_name().unwrap().to_str().unwrap();
+            name.starts_with("mysql-bin.") && !name.ends_with(".json")
+        };
+        let logs = paths.filter(is_log);
+        let events = logs.flat_map(|path| FileReader::new(File::open(path).unwrap()));
+        events.map(|event| event.unwrap().header.kind.0).collect()
+    }
+}
+
+impl Drop for Scene {
+    fn drop(&mut self) {
+        // Nobody looks at its data any more, and a clean end takes its time.
+        let _ = self.server.kill();
     }
 }
 
@@ -165,7 +217,8 @@ impl Streaming {
         self.progress.snapshot(0)
     }
 
-    fn assert_runs(&self) {
+    #[track_caller]
+    pub(crate) fn assert_runs(&self) {
         let ended = self.thread.as_ref().is_none_or(JoinHandle::is_finished);
         assert!(!ended, "the streamer ended: {:?}", self.progress().last_error);
     }

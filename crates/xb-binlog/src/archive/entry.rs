@@ -5,6 +5,7 @@ use xb_core::BinlogName;
 use xb_core::gtid::{GtidSet, MysqlGtidSet};
 use xb_formats::binlog::{ChecksumAlgorithm, FileFacts};
 use xb_pipeline::Digest;
+use xb_pipeline::single::FileForm;
 
 use super::partial::LastEvent;
 
@@ -28,7 +29,8 @@ pub struct LogEntry {
     pub begun: Option<u32>,
     /// The earliest and the latest time of an event, in seconds since 1970.
     pub times: Option<(u32, u32)>,
-    /// The log before it in its epoch; none for the first.
+    /// The log before it in its epoch, as long as that is there. Told by the directory and not written down,
+    /// so that it does not get old.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous: Option<BinlogName>,
     /// The log in which the server goes on, where this one says so.
@@ -87,7 +89,33 @@ pub enum LogGtids {
     MariaDb(Vec<(String, String)>),
 }
 
+impl StoredForm {
+    /// The form its suffix names.
+    #[must_use]
+    pub fn form(&self) -> FileForm {
+        FileForm::split(&self.suffix).1
+    }
+}
+
 impl LogEntry {
+    /// How it is stored.
+    #[must_use]
+    pub fn form(&self) -> FileForm {
+        self.stored.as_ref().map(StoredForm::form).unwrap_or_default()
+    }
+
+    /// The length of its file in bytes.
+    #[must_use]
+    pub fn stored_bytes(&self) -> u64 {
+        self.stored.as_ref().map_or(self.size_bytes, |stored| stored.size_bytes)
+    }
+
+    /// The time of its latest event, in seconds since 1970.
+    #[must_use]
+    pub fn latest(&self) -> Option<u32> {
+        self.times.map(|(_, latest)| latest).or(self.begun)
+    }
+
     /// What the events of a log say. Name, form and neighbours are the archive's to add.
     #[must_use]
     pub fn of(name: BinlogName, state: LogState, facts: &FileFacts, last: Option<LastEvent>) -> Self {

@@ -12,7 +12,11 @@ use xb_formats::binlog::{
 use xb_pipeline::Digest;
 use xb_pipeline::fs::{FsError, create_private, rename_new, sync_dir};
 
+use super::describe::LogHasher;
+use super::entry::{LogEntry, LogState};
 use super::error::ArchiveError;
+use super::names::partial_file;
+use super::seal::write_entry;
 
 /// Bytes gathered before they are handed to the system.
 const BUFFER: usize = 256 * 1024;
@@ -55,12 +59,13 @@ pub struct Partial {
     check: EventCheck,
     facts: FileFacts,
     last: Option<LastEvent>,
+    hasher: LogHasher,
     is_synced: bool,
 }
 
 /// Where the file of this name is while it is not complete.
 pub(super) fn partial_path(directory: &Path, name: &BinlogName) -> PathBuf {
-    directory.join(format!("{name}.partial"))
+    directory.join(partial_file(name))
 }
 
 impl Partial {
@@ -71,7 +76,8 @@ impl Partial {
         file.write_all(&MAGIC).map_err(FsError::on("write", &path))?;
         sync_dir(directory)?;
         let (check, facts) = (EventCheck::new(), FileFacts::default());
-        Ok(Partial { name, path, file, check, facts, last: None, is_synced: false })
+        let hasher = magic_hasher();
+        Ok(Partial { name, path, file, check, facts, last: None, hasher, is_synced: false })
     }
 
     /// Goes on with a file that an earlier run left. What does not stand the check is cut off and kept
@@ -80,7 +86,7 @@ impl Partial {
         let path = partial_path(directory, &name);
         let mut file =
             OpenOptions::new().read(true).write(true).open(&path).map_err(FsError::on("open", &path))?;
-        let (good, check, facts, last) = read_good(&mut file, &path)?;
+        let Good { good, check, facts, last, hasher } = read_good(&mut file, &path)?;
         let length = file.metadata().map_err(FsError::on("look at", &path))?.len();
         if good < length {
             keep_aside(&mut file, &path, good, &directory.join(format!("{name}.torn-{good}")))?;
@@ -91,7 +97,7 @@ impl Partial {
         if good < FIRST_EVENT {
             file.write_all(&MAGIC).map_err(FsError::on("write", &path))?;
         }
-        Ok(Partial { name, path, file, check, facts, last, is_synced: false })
+        Ok(Partial { name, path, file, check, facts, last, hasher, is_synced: false })
     }
 
     /// Its name when it is complete.
@@ -136,6 +142,7 @@ impl Partial {
         })?;
         self.is_synced = false;
         self.file.write_all(&event.bytes).map_err(FsError::on("write", &self.path))?;
+        self.hasher.update(&event.bytes);
         self.facts.observe(&event);
         self.last = Some(LastEvent::of(event.offset, &event.bytes));
         Ok(event)
@@ -154,7 +161,7 @@ impl Partial {
         Ok(())
     }
 
-    /// Gives it the name of a complete file.
+    /// Gives it the name of a complete file, and writes down what is known of it.
     ///
     /// # Errors
     /// [`ArchiveError::Fs`].
@@ -162,19 +169,41 @@ impl Partial {
         self.sync()?;
         let path = self.path.with_extension("");
         rename_new(&self.path, &path)?;
+        write_entry(path.parent().unwrap_or(Path::new(".")), &self.closed_entry())?;
         Ok(path)
+    }
+
+    /// What is known of it once it is complete.
+    fn closed_entry(&self) -> LogEntry {
+        let entry = LogEntry::of(self.name.clone(), LogState::Closed, &self.facts, self.last);
+        LogEntry { size_bytes: self.hasher.length(), digest: Some(self.hasher.digest()), ..entry }
     }
 }
 
-type Good = (u64, EventCheck, FileFacts, Option<LastEvent>);
+fn magic_hasher() -> LogHasher {
+    let mut hasher = LogHasher::default();
+    hasher.update(&MAGIC);
+    hasher
+}
 
 /// How far a file is good, what is needed to go on there, and what it says so far.
+struct Good {
+    good: u64,
+    check: EventCheck,
+    facts: FileFacts,
+    last: Option<LastEvent>,
+    hasher: LogHasher,
+}
+
 fn read_good(file: &mut File, path: &Path) -> Result<Good, ArchiveError> {
     let mut reader = FileReader::new(file);
-    let mut last = None;
+    let (mut last, mut hasher) = (None, magic_hasher());
     loop {
         match reader.next() {
-            Some(Ok(event)) => last = Some(LastEvent::of(event.offset, &event.bytes)),
+            Some(Ok(event)) => {
+                hasher.update(&event.bytes);
+                last = Some(LastEvent::of(event.offset, &event.bytes));
+            }
             Some(Err(xb_formats::binlog::ReadError::Io(source))) => {
                 return Err(FsError::on("read", path)(source).into());
             }
@@ -185,7 +214,7 @@ fn read_good(file: &mut File, path: &Path) -> Result<Good, ArchiveError> {
     let is_begun = !matches!(reader.end(), Some(End::Torn { at: 0, .. } | End::Open { at: 0 }) | None);
     let (check, facts) = reader.into_parts();
     let good = if is_begun || last.is_some() { check.position() } else { 0 };
-    Ok((good, check, facts, last))
+    Ok(Good { good, check, facts, last, hasher })
 }
 
 /// Copies what follows a place into a file of its own.

@@ -1,3 +1,4 @@
 //! Where binary logs come from.
 
+pub mod mysqlbinlog;
 pub mod native;

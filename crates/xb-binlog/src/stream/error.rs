@@ -4,6 +4,7 @@ use xb_core::{BinlogCoord, BinlogName, ErrorClass};
 use xb_pipeline::cancel::Cancelled;
 
 use crate::archive::ArchiveError;
+use crate::source::mysqlbinlog::VendorError;
 use crate::source::native::NativeError;
 
 /// The streamer cannot go on, or was asked to stop.
@@ -15,6 +16,9 @@ pub enum StreamError {
     /// The server.
     #[error(transparent)]
     Source(#[from] NativeError),
+    /// The vendor's mysqlbinlog.
+    #[error(transparent)]
+    Vendor(#[from] VendorError),
     /// The archive.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
@@ -61,12 +65,25 @@ pub enum StreamError {
 }
 
 impl StreamError {
+    /// Whether the server's log is not the one in the archive any more, or has lost what comes next.
+    #[must_use]
+    pub fn is_about_history(&self) -> bool {
+        matches!(
+            self,
+            StreamError::LogGone { .. }
+                | StreamError::Diverged { .. }
+                | StreamError::OtherServer { .. }
+                | StreamError::Archive(ArchiveError::Exists { .. } | ArchiveError::Mixed { .. })
+        )
+    }
+
     /// Whether trying again can help.
     #[must_use]
     pub fn class(&self) -> ErrorClass {
         match self {
             StreamError::Cancelled(_) => ErrorClass::Cancelled,
             StreamError::Source(error) => error.class(),
+            StreamError::Vendor(error) => error.class(),
             StreamError::Archive(error) => error.class(),
             StreamError::GivenUp { last, .. } => last.class(),
             _ => ErrorClass::Permanent,

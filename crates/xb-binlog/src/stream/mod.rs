@@ -2,8 +2,12 @@
 
 mod begin;
 mod error;
+mod feed;
+mod follow;
+mod join;
 mod progress;
 mod session;
+mod start;
 
 use std::sync::mpsc;
 use std::time::Duration;
@@ -13,17 +17,22 @@ use xb_pipeline::cancel::CancelToken;
 
 pub use begin::StreamStart;
 pub use error::StreamError;
+pub use follow::{Around, FollowOptions, follow};
 pub use progress::{Progress, Snapshot};
+pub use start::{BackupPoint, FirstLog};
 
 use crate::archive::EpochDirectory;
+use crate::source::mysqlbinlog::VendorOptions;
 use crate::source::native::NativeOptions;
-use session::Session;
+use session::{Session, locate};
 
 /// How to stream.
 #[derive(Clone, Debug)]
 pub struct StreamOptions {
     /// The server.
     pub source: NativeOptions,
+    /// The vendor's mysqlbinlog, to fetch the log with it; the server is asked all else directly.
+    pub vendor: Option<VendorOptions>,
     /// Where to begin if the archive is empty. Else it is gone on with where it ends.
     pub start: StreamStart,
     /// Whether to end where the server's log ended when it was asked, instead of waiting for more.
@@ -44,6 +53,7 @@ impl StreamOptions {
     pub fn new(source: NativeOptions) -> Self {
         StreamOptions {
             source,
+            vendor: None,
             start: StreamStart::default(),
             once: false,
             retries: None,
@@ -68,24 +78,51 @@ pub fn stream(
     progress: &Progress,
     cancel: &CancelToken,
 ) -> Result<(), StreamError> {
-    let mut attempts = 0;
+    let mut backoff = Backoff::new(options);
     let mut session = Session::open(archive, options, progress, cancel)?;
     loop {
         cancel.check()?;
         let before = progress.bytes();
         let Err(error) = session.run() else { return Ok(()) };
+        backoff.after(error, progress.bytes() > before, progress, cancel)?;
+    }
+}
+
+/// How often something was tried, and how long to wait before the next time.
+struct Backoff<'o> {
+    options: &'o StreamOptions,
+    attempts: u32,
+}
+
+impl<'o> Backoff<'o> {
+    fn new(options: &'o StreamOptions) -> Self {
+        Backoff { options, attempts: 0 }
+    }
+
+    /// Waits after an error; `something_came` begins the count anew.
+    fn after(
+        &mut self,
+        error: StreamError,
+        something_came: bool,
+        progress: &Progress,
+        cancel: &CancelToken,
+    ) -> Result<(), StreamError> {
         // A connection that was cut because somebody asked to stop is no failure.
         cancel.check()?;
         progress.failed(&error);
         if error.class() != ErrorClass::Transient {
             return Err(error);
         }
-        attempts = if progress.bytes() > before { 1 } else { attempts + 1 };
-        if options.retries.is_some_and(|retries| attempts > retries) {
+        self.attempts = if something_came { 1 } else { self.attempts + 1 };
+        let attempts = self.attempts;
+        if self.options.retries.is_some_and(|retries| attempts > retries) {
             return Err(StreamError::GivenUp { attempts, last: Box::new(error) });
         }
-        let doubled = options.first_pause.saturating_mul(1 << (attempts - 1).min(16));
-        pause(doubled.min(options.longest_pause), cancel);
+        let doubled = self.options.first_pause.saturating_mul(1 << (attempts - 1).min(16));
+        progress.shows_life();
+        pause(doubled.min(self.options.longest_pause), cancel);
+        progress.shows_life();
+        Ok(())
     }
 }
 

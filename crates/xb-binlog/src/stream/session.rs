@@ -6,13 +6,15 @@ use xb_core::gtid::GtidSet;
 use xb_core::{BinlogCoord, BinlogName};
 use xb_formats::binlog::{EventKind, FIRST_EVENT};
 use xb_pipeline::cancel::CancelToken;
+use xb_pipeline::clock::{Clock as _, SystemClock};
 
 use super::StreamOptions;
 use super::begin::{Expected, Plan, StreamStart, first_of, go_on};
 use super::error::StreamError;
+use super::feed::Feed;
 use super::progress::Progress;
 use crate::archive::{ArchiveEnd, ArchiveError, EpochDirectory, LastEvent, Partial};
-use crate::source::native::{Event, EventStream, LogFile, NativeError, NativeSource, Next, Start};
+use crate::source::native::{Event, LogFile, NativeError, NativeSource, Next, Start};
 
 /// How often the server is asked how much it has, for the lag.
 const ASK_EVERY: Duration = Duration::from_secs(10);
@@ -50,7 +52,7 @@ impl<'s> Session<'s> {
         let partial = archive.partial()?;
         let complete = match &partial {
             Some(_) => None,
-            None => archive.newest()?.map(|(end, facts)| (end, facts.gtids_at_end())),
+            None => archive.newest()?.map(|(end, entry)| (end, entry.gtids_at_end)),
         };
         let now = Instant::now();
         Ok(Session {
@@ -81,14 +83,13 @@ impl<'s> Session<'s> {
         self.control = Some(NativeSource::connect(self.options.source.clone())?);
         let plan = self.plan()?;
         self.expected = plan.expected;
-        let source = NativeSource::connect(self.options.source.clone())?;
-        let BinlogCoord { file, position } = plan.from;
-        let mut stream = source.dump(&Start::File { file, position }, !self.options.once)?;
-        let stopper = stream.stopper().map_err(NativeError::from)?;
-        let _stop_on_cancel = self.cancel.on_cancel(move || stopper.stop());
-        self.progress.connected();
+        let mut stream = Feed::open(self.options, plan.from)?;
+        let _stop_on_cancel = stream.stop_on(self.cancel)?;
+        let waits = self.control.as_ref().is_some_and(NativeSource::waits_for_replicas);
+        self.progress.connected(stream.is_semi_sync() && waits);
         loop {
             self.cancel.check()?;
+            self.progress.shows_life();
             match stream.next(self.patience()).map_err(|error| self.explain(error))? {
                 Next::Event(event) => self.take(event, &mut stream)?,
                 Next::Idle => {}
@@ -137,11 +138,12 @@ impl<'s> Session<'s> {
                 return Err(StreamError::OtherServer { expected, found: found.clone() });
             }
         }
+        let asked = SystemClock.now().to_utc();
         let logs = control.binary_logs()?;
         if self.options.once {
             self.target = Some(control.end()?);
         }
-        self.progress.server_has(logs.clone());
+        self.progress.server_has(logs.clone(), asked);
         if let Some(partial) = &self.partial {
             let (next, last) = (partial.end(), partial.last());
             self.progress.stands_at(next.clone());
@@ -167,36 +169,19 @@ impl<'s> Session<'s> {
             StreamStart::File(file) => {
                 Err(StreamError::LogGone { file: file.clone(), oldest: oldest.name.clone() })
             }
-            StreamStart::Gtid(set) => self.locate(set),
-        }
-    }
-
-    /// The file to which a server leads one who has these transactions. Its log is then asked for by place:
-    /// by GTIDs the server would leave events out.
-    fn locate(&self, set: &GtidSet) -> Result<BinlogName, StreamError> {
-        let source = NativeSource::connect(self.options.source.clone())?;
-        let mut stream = source.dump(&Start::Gtid(set.clone()), false)?;
-        loop {
-            self.cancel.check()?;
-            match stream.next(LOOK_EVERY)? {
-                Next::Event(event) => return Ok(event.file),
-                Next::Idle => {}
-                Next::End => {
-                    return Err(NativeError::Protocol { what: "it names no file for a GTID set" }.into());
-                }
-            }
+            StreamStart::Gtid(set) => locate(self.options, set, self.cancel),
         }
     }
 
     /// A place the server does not have, where the archive has an event, is told as what it means.
-    fn explain(&self, error: NativeError) -> StreamError {
+    fn explain(&self, error: StreamError) -> StreamError {
         match (error, self.end()) {
-            (NativeError::NoSuchPosition { message, .. }, Some(at))
+            (StreamError::Source(NativeError::NoSuchPosition { message, .. }), Some(at))
                 if matches!(self.expected, Expected::Again(_)) =>
             {
                 StreamError::Diverged { at, reason: message }
             }
-            (error, _) => error.into(),
+            (error, _) => error,
         }
     }
 
@@ -213,7 +198,7 @@ impl<'s> Session<'s> {
         }
     }
 
-    fn take(&mut self, event: Event, stream: &mut EventStream) -> Result<(), StreamError> {
+    fn take(&mut self, event: Event, stream: &mut Feed) -> Result<(), StreamError> {
         if event.is_artificial {
             return self.take_artificial(&event);
         }
@@ -227,13 +212,15 @@ impl<'s> Session<'s> {
         if needs_ack {
             self.sync()?;
             stream.acknowledge(&file, end)?;
+            // It may have been turned on at the server only now.
+            self.progress.connected(true);
         }
         Ok(())
     }
 
     fn take_artificial(&mut self, event: &Event) -> Result<(), StreamError> {
         if event.header.kind.is_heartbeat() {
-            self.progress.caught_up();
+            self.progress.caught_up(self.partial.as_ref().is_none_or(Partial::is_synced));
         }
         let goes_on = event.header.kind == EventKind::ROTATE
             && self.partial.as_ref().is_some_and(|partial| *partial.name() != event.file);
@@ -365,10 +352,32 @@ impl<'s> Session<'s> {
             return;
         }
         self.asked = Instant::now();
+        let asked = SystemClock.now().to_utc();
         match self.control.as_mut().map(NativeSource::binary_logs) {
-            Some(Ok(logs)) => self.progress.server_has(logs),
+            Some(Ok(logs)) => self.progress.server_has(logs, asked),
             Some(Err(_)) => self.control = None,
             None => {}
+        }
+    }
+}
+
+/// The file to which a server leads one who has these transactions. Its log is then asked for by place: by
+/// GTIDs the server would leave events out.
+pub(super) fn locate(
+    options: &StreamOptions,
+    set: &GtidSet,
+    cancel: &CancelToken,
+) -> Result<BinlogName, StreamError> {
+    let source = NativeSource::connect(options.source.clone())?;
+    let mut stream = source.dump(&Start::Gtid(set.clone()), false)?;
+    loop {
+        cancel.check()?;
+        match stream.next(LOOK_EVERY)? {
+            Next::Event(event) => return Ok(event.file),
+            Next::Idle => {}
+            Next::End => {
+                return Err(NativeError::Protocol { what: "it names no file for a GTID set" }.into());
+            }
         }
     }
 }

@@ -88,21 +88,24 @@ fn unpack<'scope, 'env: 'scope>(
     cutter: Box<dyn Cutter>,
     options: &ReadOptions<'env>,
 ) -> Flow<Bytes, FlowError> {
-    let mut parts = Parts { blocks, cutter, current: Bytes::new(), ended: false };
+    let mut parts = Parts::new(blocks, cutter);
     let key = options.keys.xbcrypt().cloned();
     let make_worker = move || {
         let mut expander = Expander::new(key.clone());
-        move |batch: Vec<Part>| {
-            let mut plain = Vec::with_capacity(batch.iter().map(Part::plain_length).sum());
-            batch.into_iter().try_for_each(|part| expander.expand(part, &mut plain))?;
-            Ok(Bytes::from(plain))
-        }
+        move |batch: Vec<Part>| expand(&mut expander, batch)
     };
     spread(scope, options.threads, move || parts.next_batch(), make_worker)
 }
 
+/// Unpacks parts that belong together.
+pub(super) fn expand(expander: &mut Expander, batch: Vec<Part>) -> Result<Bytes, FlowError> {
+    let mut plain = Vec::with_capacity(batch.iter().map(Part::plain_length).sum());
+    batch.into_iter().try_for_each(|part| expander.expand(part, &mut plain))?;
+    Ok(plain.into())
+}
+
 /// Feeds a cutter.
-struct Parts<B> {
+pub(super) struct Parts<B> {
     blocks: B,
     cutter: Box<dyn Cutter>,
     current: Bytes,
@@ -110,8 +113,12 @@ struct Parts<B> {
 }
 
 impl<B: Blocks> Parts<B> {
+    pub(super) fn new(blocks: B, cutter: Box<dyn Cutter>) -> Self {
+        Parts { blocks, cutter, current: Bytes::new(), ended: false }
+    }
+
     /// As many parts as make a block, so that small ones do not cost a change of threads each.
-    fn next_batch(&mut self) -> Result<Option<Vec<Part>>, FlowError> {
+    pub(super) fn next_batch(&mut self) -> Result<Option<Vec<Part>>, FlowError> {
         let (mut batch, mut bytes) = (Vec::new(), 0);
         while bytes < BLOCK_BYTES {
             let Some(part) = self.next_part()? else { break };
@@ -141,12 +148,28 @@ impl<B: Blocks> Parts<B> {
     }
 }
 
-/// The age layer. Its chunks are numbered and read in order; its header says at once whether a key fits.
+/// The age layer on a thread of its own.
 fn open_age<'scope>(
     scope: &'scope Scope<'scope, '_>,
     blocks: impl Blocks + 'scope,
     keys: Keys,
 ) -> Result<Flow<Bytes, FlowError>, FlowError> {
+    let mut plain = age_blocks(blocks, &keys)?;
+    Ok(background(scope, move |outflow| {
+        while let Some(block) = plain.next_block()? {
+            if !outflow.give(block) {
+                break;
+            }
+        }
+        Ok(())
+    }))
+}
+
+/// The age layer. Its chunks are numbered and read in order; its header says at once whether a key fits.
+pub(super) fn age_blocks<B: Blocks>(
+    blocks: B,
+    keys: &Keys,
+) -> Result<AgeBlocks<impl io::Read + Send + use<B>>, FlowError> {
     let decryptor =
         age::Decryptor::new_buffered(io::BufReader::new(BlocksReader::new(blocks))).map_err(age_error)?;
     if decryptor.is_scrypt() {
@@ -155,19 +178,25 @@ fn open_age<'scope>(
     if keys.identities().next().is_none() {
         return Err(KeyFault::IdentityNeeded.into());
     }
-    let mut reader = decryptor.decrypt(keys.identities()).map_err(age_error)?;
-    Ok(background(scope, move |outflow| {
-        let mut passed = 0;
-        loop {
-            let mut block = vec![0; BLOCK_BYTES];
-            let got = read_full(&mut reader, &mut block).map_err(|error| age_io_error(passed, error))?;
-            block.truncate(got);
-            passed += got as u64;
-            if got == 0 || !outflow.give(Bytes::from(block)) {
-                return Ok(());
-            }
-        }
-    }))
+    let reader = decryptor.decrypt(keys.identities()).map_err(age_error)?;
+    Ok(AgeBlocks { reader, passed: 0 })
+}
+
+/// What is inside of age.
+pub(super) struct AgeBlocks<R> {
+    reader: R,
+    passed: u64,
+}
+
+impl<R: io::Read + Send> Blocks for AgeBlocks<R> {
+    fn next_block(&mut self) -> Result<Option<Bytes>, FlowError> {
+        let mut block = vec![0; BLOCK_BYTES];
+        let got =
+            read_full(&mut self.reader, &mut block).map_err(|error| age_io_error(self.passed, error))?;
+        block.truncate(got);
+        self.passed += got as u64;
+        Ok((got > 0).then(|| block.into()))
+    }
 }
 
 fn damaged(offset: u64, reason: &str) -> FlowError {

@@ -12,6 +12,7 @@ pub(crate) mod directory;
 mod layers;
 mod members;
 pub(crate) mod select;
+pub(crate) mod single;
 mod source;
 mod tar;
 mod tar_headers;

@@ -10,7 +10,7 @@ use xb_core::Secret;
 
 use super::error::NativeError;
 use super::fields::{Fields, error_of};
-use super::tls::{self, Tls};
+use super::tls::{self, Tls, Unprotected};
 use super::wire::{Link, Wire};
 use crate::client::ConnectOptions;
 
@@ -131,7 +131,11 @@ fn protect(
     }
     wire.send(&head(capabilities))?;
     wire.replace_link(|link| match link {
-        Link::Tcp(stream) => tls::protect(tls, options.host(), stream).map(Link::Tls).map_err(refused),
+        Link::Tcp(stream) => match tls::protect(tls, options.host(), stream) {
+            Ok(protected) => Ok(Link::Tls(protected)),
+            Err(Unprotected::Lost(error)) => Err(error.into()),
+            Err(Unprotected::Refused(reason)) => Err(refused(reason)),
+        },
         other => Ok(other),
     })
 }

@@ -80,7 +80,7 @@ pub struct ServerIdentity {
 pub struct LogFile {
     /// Its name.
     pub name: BinlogName,
-    /// Its length on the server's disk, in bytes. Where MySQL encrypts logs, 512 more than what it sends.
+    /// Its length in bytes, as replicas get it.
     pub size_bytes: u64,
 }
 
@@ -93,6 +93,7 @@ pub struct NativeSource {
     options: NativeOptions,
     identity: ServerIdentity,
     has_semi_sync: bool,
+    waits: bool,
 }
 
 impl NativeSource {
@@ -121,10 +122,17 @@ impl NativeSource {
             server_id: value("server_id").parse().unwrap_or(0),
             uuid: variables.get("server_uuid").cloned(),
         };
-        let has_semi_sync = ["rpl_semi_sync_master_enabled", "rpl_semi_sync_source_enabled"]
-            .iter()
-            .any(|name| value(name) == "ON");
-        Ok(NativeSource { wire, options, identity, has_semi_sync })
+        let semi_sync = ["rpl_semi_sync_master_enabled", "rpl_semi_sync_source_enabled"].map(value);
+        // Also where it is off: a server on which it is turned on later asks those who said that they can.
+        let has_semi_sync = semi_sync.iter().any(|value| !value.is_empty());
+        let waits = semi_sync.contains(&"ON");
+        Ok(NativeSource { wire, options, identity, has_semi_sync, waits })
+    }
+
+    /// Whether the server waited for semisynchronous replicas when it was asked.
+    #[must_use]
+    pub fn waits_for_replicas(&self) -> bool {
+        self.waits
     }
 
     /// Who the server is.
@@ -147,9 +155,7 @@ impl NativeSource {
     /// [`NativeError`].
     pub fn binary_logs(&mut self) -> Result<Vec<LogFile>, NativeError> {
         let rows = ask(&mut self.wire, "SHOW BINARY LOGS")?;
-        rows.iter()
-            .map(|row| file_and_number(row).map(|(name, size_bytes)| LogFile { name, size_bytes }))
-            .collect()
+        rows.iter().map(log_file).collect()
     }
 
     /// The end of the log: where the next event will stand.
@@ -167,6 +173,22 @@ impl NativeSource {
         let rows = ask(&mut self.wire, statement)?;
         let (file, position) = file_and_number(rows.first().ok_or(NativeError::NoBinlog)?)?;
         Ok(BinlogCoord { file, position })
+    }
+
+    /// All the server has committed, in the flavour of `like`: `gtid_binlog_state` of MariaDB, which has the last
+    /// transaction of each server in each domain; `gtid_executed` of MySQL. None where it has no such thing.
+    ///
+    /// # Errors
+    /// [`NativeError`].
+    pub fn gtid_state(&mut self, like: &GtidSet) -> Result<Option<String>, NativeError> {
+        let is_maria = self.identity.flavor == Flavor::MariaDb;
+        let variable = match like {
+            GtidSet::MariaDb(_) if is_maria => "gtid_binlog_state",
+            GtidSet::MySql(_) if !is_maria => "gtid_executed",
+            _ => return Ok(None),
+        };
+        let rows = ask(&mut self.wire, &format!("SHOW GLOBAL VARIABLES LIKE '{variable}'"))?;
+        Ok(rows.into_iter().next().and_then(|row| row.into_iter().nth(1).flatten()))
     }
 
     /// Asks for the log. With `blocking` the stream waits at the end of the log for what comes, else it ends.
@@ -231,6 +253,17 @@ impl NativeSource {
         }
         Ok(())
     }
+}
+
+/// What MySQL puts in front of a log that it encrypts, in bytes. Replicas do not get it.
+const ENCRYPTION_HEAD: u64 = 512;
+
+/// A row of `SHOW BINARY LOGS`; MySQL 8.0.14 and later say in a third column whether the log is encrypted.
+fn log_file(row: &Row) -> Result<LogFile, NativeError> {
+    let (name, size_bytes) = file_and_number(row)?;
+    let is_encrypted = row.get(2).and_then(Option::as_deref) == Some("Yes");
+    let head = if is_encrypted { ENCRYPTION_HEAD } else { 0 };
+    Ok(LogFile { name, size_bytes: size_bytes.saturating_sub(head) })
 }
 
 /// The first two columns of a row that names a file.

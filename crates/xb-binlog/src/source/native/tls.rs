@@ -1,5 +1,6 @@
 //! Protecting a connection.
 
+use std::io;
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -28,10 +29,24 @@ pub enum Tls {
     },
 }
 
+/// Why a connection could not be protected.
+pub(super) enum Unprotected {
+    /// It ended meanwhile, as connections do.
+    Lost(io::Error),
+    /// The two sides do not agree, or what is to be trusted cannot be read.
+    Refused(String),
+}
+
+impl From<String> for Unprotected {
+    fn from(reason: String) -> Self {
+        Unprotected::Refused(reason)
+    }
+}
+
 type Protected = Box<StreamOwned<ClientConnection, TcpStream>>;
 
 /// Goes on over TLS.
-pub(super) fn protect(tls: &Tls, host: &str, stream: TcpStream) -> Result<Protected, String> {
+pub(super) fn protect(tls: &Tls, host: &str, stream: TcpStream) -> Result<Protected, Unprotected> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
@@ -48,7 +63,11 @@ pub(super) fn protect(tls: &Tls, host: &str, stream: TcpStream) -> Result<Protec
     let mut protected = Box::new(StreamOwned::new(connection, stream));
     // Now, so that a certificate that is no good is told as such.
     while protected.conn.is_handshaking() {
-        protected.conn.complete_io(&mut protected.sock).map_err(|error| error.to_string())?;
+        protected.conn.complete_io(&mut protected.sock).map_err(|error| match error.kind() {
+            // What the TLS library has against what came.
+            io::ErrorKind::InvalidData => Unprotected::Refused(error.to_string()),
+            _ => Unprotected::Lost(error),
+        })?;
     }
     Ok(protected)
 }

@@ -1,0 +1,46 @@
+//! Which epochs of an archive are one history.
+
+use std::collections::BTreeMap;
+
+use crate::archive::{Beginning, Epoch, EpochNumber, LogState, Picture};
+
+/// The epoch that one goes on from without a gap, whether that is still there or not.
+pub(crate) fn goes_on_from(picture: &Picture, epoch: &Epoch) -> Option<EpochNumber> {
+    match &epoch.record.beginning {
+        Beginning::Joined { epoch, .. } => Some(*epoch),
+        Beginning::Broken { .. } => None,
+        // The one who begins the first epoch does not look at logs without one.
+        Beginning::First => {
+            let flat = picture.epoch(0).filter(|flat| epoch.record.number > 0 && !flat.logs.is_empty())?;
+            has_again_or_follows(flat, epoch).then_some(0)
+        }
+    }
+}
+
+/// Whether an epoch has the last log of another one too, or begins with the next.
+fn has_again_or_follows(before: &Epoch, epoch: &Epoch) -> bool {
+    let (Some(last), Some(first)) = (before.logs.last(), epoch.logs.first()) else { return false };
+    let is_same_server = |server_id| last.server_id == server_id;
+    if let Some(again) = epoch.log(&last.name) {
+        let is_longer = again.size_bytes >= last.size_bytes && again.begun == last.begun;
+        let is_equal = match (last.digest, again.digest) {
+            (Some(last), Some(again)) => last == again,
+            _ => is_longer,
+        };
+        return is_equal && is_same_server(again.server_id);
+    }
+    let is_next = last.name.prefix() == first.name.prefix() && last.name.number() + 1 == first.name.number();
+    let is_closed = last.state == LogState::Closed && last.next.as_ref() == Some(&first.name);
+    is_next && is_closed && is_same_server(first.server_id)
+}
+
+/// The oldest epoch of the history each epoch belongs to.
+pub(crate) fn lineages(picture: &Picture) -> BTreeMap<EpochNumber, EpochNumber> {
+    let mut oldest = BTreeMap::new();
+    for epoch in &picture.epochs {
+        let number = epoch.record.number;
+        let before = goes_on_from(picture, epoch).and_then(|before| oldest.get(&before).copied());
+        oldest.insert(number, before.unwrap_or(number));
+    }
+    oldest
+}

@@ -1,0 +1,272 @@
+//! Whether a target is reached.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use xb_core::gtid::{Gtid, GtidSet, MariaGtidList, MysqlGtidSet};
+use xb_core::{BinlogCoord, BinlogName};
+
+use super::error::RecoverError;
+use super::plan::ReplayPlan;
+use super::planner::{latest, may_have};
+use super::scan::Piece;
+use super::steps::Step;
+use super::target::Target;
+use super::transaction::TransactionSummary;
+use crate::archive::{EpochNumber, LogEntry, LogGtids, LogState, Picture, Place};
+
+/// What a piece of a log is to the target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// The target is behind it.
+    GoOn,
+    /// The target is before it.
+    StopBefore,
+    /// The target is at its end.
+    StopBehind,
+}
+
+/// What is still to be found.
+#[derive(Debug)]
+enum Wanted {
+    Time(DateTime<Utc>),
+    MySql(MysqlGtidSet),
+    /// Domain → server and sequence number.
+    MariaDb(BTreeMap<u32, (u32, u64)>),
+    Position(EpochNumber, BinlogCoord),
+    End,
+}
+
+/// A target on the way from a backup.
+#[derive(Debug)]
+pub(super) struct Goal<'p> {
+    picture: &'p Picture,
+    wanted: Wanted,
+}
+
+impl<'p> Goal<'p> {
+    pub(super) fn new(
+        picture: &'p Picture,
+        target: &Target,
+        base: &Place,
+        base_gtids: Option<&GtidSet>,
+        steps: &[Step<'_>],
+    ) -> Result<Self, RecoverError> {
+        let wanted = match target {
+            Target::Time(time) => Wanted::Time(*time),
+            Target::Gtid(set) => gtids(set, base_gtids)?,
+            Target::Position { epoch, coord } => position(picture, *epoch, coord, base, steps)?,
+            Target::Latest => Wanted::End,
+        };
+        Ok(Goal { picture, wanted })
+    }
+
+    /// Whether a log must be read for it.
+    pub(super) fn may_be_in(&self, step: &Step<'_>) -> bool {
+        let own = step.log.gtids.as_ref();
+        match &self.wanted {
+            // A closed log's last event is written when it is closed, so that nothing in it is later.
+            Wanted::Time(time) => {
+                let is_before = step.log.times.is_some_and(|(_, last)| i64::from(last) < time.timestamp());
+                !(is_before && step.log.state == LogState::Closed)
+            }
+            Wanted::MySql(set) => match own {
+                Some(LogGtids::MySql(own)) => set.intersects(own),
+                _ => true,
+            },
+            Wanted::MariaDb(last) => last.iter().any(|(domain, (server, sequence))| {
+                may_have(own, &Gtid::MariaDb { domain: *domain, server: *server, sequence: *sequence })
+            }),
+            Wanted::Position(epoch, coord) => {
+                *epoch == step.epoch.record.number && coord.file == step.log.name
+            }
+            Wanted::End => false,
+        }
+    }
+
+    pub(super) fn judge(&mut self, step: &Step<'_>, piece: &Piece) -> Result<Verdict, RecoverError> {
+        let (begin, end) = piece.range();
+        match (&mut self.wanted, piece) {
+            (Wanted::Position(epoch, coord), _) => {
+                if *epoch != step.epoch.record.number || coord.file != step.log.name {
+                    return Ok(Verdict::GoOn);
+                }
+                match coord.position {
+                    at if at <= begin => Ok(Verdict::StopBefore),
+                    at if at == end => Ok(Verdict::StopBehind),
+                    at if at < end => {
+                        Err(RecoverError::NotABorder { place: step.place(at), before: begin, behind: end })
+                    }
+                    _ => Ok(Verdict::GoOn),
+                }
+            }
+            (Wanted::Time(time), Piece::Transaction(summary)) if summary.time >= *time => {
+                Ok(Verdict::StopBefore)
+            }
+            (Wanted::MySql(set), Piece::Transaction(summary)) => {
+                if let Some(GtidSet::MySql(own)) = summary.gtid.as_ref().map(Gtid::alone) {
+                    *set = set.minus(&own);
+                }
+                Ok(if set.is_empty() { Verdict::StopBehind } else { Verdict::GoOn })
+            }
+            (Wanted::MariaDb(last), Piece::Transaction(summary)) => {
+                if let Some(Gtid::MariaDb { domain, server, sequence }) = summary.gtid {
+                    last.retain(|d, wanted| *d != domain || *wanted != (server, sequence));
+                }
+                Ok(if last.is_empty() { Verdict::StopBehind } else { Verdict::GoOn })
+            }
+            _ => Ok(Verdict::GoOn),
+        }
+    }
+
+    /// A backup that stands in a log which was begun behind the target stands behind it, too.
+    pub(super) fn check_log(&self, log: &LogEntry, base: &Place) -> Result<(), RecoverError> {
+        let begun = log.begun.and_then(|begun| DateTime::from_timestamp(i64::from(begun), 0));
+        match &self.wanted {
+            Wanted::Time(time) if begun.is_some_and(|begun| begun >= *time) => {
+                let target = Target::Time(*time).to_string();
+                Err(RecoverError::BeforeBase { target, base: base.clone() })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A transaction that is in the backup must not be behind the target.
+    pub(super) fn check_base(&self, summary: &TransactionSummary, base: &Place) -> Result<(), RecoverError> {
+        match &self.wanted {
+            Wanted::Time(time) if summary.time >= *time => {
+                let target = Target::Time(*time).to_string();
+                Err(RecoverError::BeforeBase { target, base: base.clone() })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether the end of the archive is as good as the target.
+    pub(super) fn is_met_at_end(&self, steps: &[Step<'_>], seen_until: Option<DateTime<Utc>>) -> bool {
+        match &self.wanted {
+            Wanted::Time(time) => {
+                let last = steps.iter().filter_map(latest).max();
+                last.max(seen_until).is_some_and(|until| until >= *time)
+            }
+            Wanted::End => true,
+            // The very end of the last log.
+            Wanted::Position(epoch, coord) => steps
+                .last()
+                .is_some_and(|step| step.place(step.from) == Place { epoch: *epoch, at: coord.clone() }),
+            _ => false,
+        }
+    }
+
+    /// Why the target was not reached.
+    pub(super) fn missed(&self, target: &Target, plan: &ReplayPlan) -> RecoverError {
+        let missing = match &self.wanted {
+            Wanted::MySql(set) => Some(GtidSet::MySql(set.clone())),
+            Wanted::MariaDb(last) => {
+                let mut list = MariaGtidList::default();
+                last.iter().for_each(|(domain, (server, sequence))| list.set(*domain, *server, *sequence));
+                Some(GtidSet::MariaDb(list))
+            }
+            _ => None,
+        };
+        if let Some(gtids) = missing {
+            let nearest = nearest(&gtids, plan.gtids_at_stop.as_ref());
+            return RecoverError::NotInArchive { gtids, nearest };
+        }
+        if let Wanted::Position(_, coord) = &self.wanted {
+            return no_such_log(self.picture, &coord.file);
+        }
+        RecoverError::EndsEarly { target: target.to_string(), end: plan.stop.clone(), last: plan.last_time }
+    }
+}
+
+/// What of a set is not in the backup.
+fn gtids(set: &GtidSet, base: Option<&GtidSet>) -> Result<Wanted, RecoverError> {
+    let in_base = || RecoverError::AlreadyInBase { gtids: set.clone() };
+    match (set, base) {
+        (GtidSet::MySql(set), Some(GtidSet::MySql(base))) => {
+            let left = set.minus(base);
+            if left.is_empty() { Err(in_base()) } else { Ok(Wanted::MySql(left)) }
+        }
+        (GtidSet::MySql(set), _) => Ok(Wanted::MySql(set.clone())),
+        (GtidSet::MariaDb(list), base) => {
+            let base = match base {
+                Some(GtidSet::MariaDb(base)) => base.clone(),
+                _ => MariaGtidList::default(),
+            };
+            let is_new = |(domain, _, sequence): &(u32, u32, u64)| {
+                base.get(*domain).is_none_or(|(_, reached)| reached < *sequence)
+            };
+            let left: BTreeMap<_, _> = list
+                .iter()
+                .filter(is_new)
+                .map(|(domain, server, sequence)| (domain, (server, sequence)))
+                .collect();
+            if left.is_empty() { Err(in_base()) } else { Ok(Wanted::MariaDb(left)) }
+        }
+    }
+}
+
+/// Which epoch a position is in, and whether it is behind the backup.
+fn position(
+    picture: &Picture,
+    epoch: Option<EpochNumber>,
+    coord: &BinlogCoord,
+    base: &Place,
+    steps: &[Step<'_>],
+) -> Result<Wanted, RecoverError> {
+    let fits = |step: &&Step<'_>| {
+        step.log.name == coord.file && epoch.is_none_or(|epoch| epoch == step.epoch.record.number)
+    };
+    let found: Vec<&Step<'_>> = steps.iter().filter(fits).collect();
+    let before = |at: &Place| RecoverError::BeforeBase { target: at.to_string(), base: base.clone() };
+    let [step] = found.as_slice() else {
+        let epochs: Vec<EpochNumber> = found.iter().map(|step| step.epoch.record.number).collect();
+        if epochs.len() > 1 {
+            return Err(RecoverError::AmbiguousLog { log: coord.file.clone(), epochs });
+        }
+        let number = epoch.unwrap_or(base.epoch);
+        let is_there = picture.epoch(number).is_some_and(|epoch| epoch.log(&coord.file).is_some());
+        let place = Place { epoch: number, at: coord.clone() };
+        return Err(if is_there { before(&place) } else { no_such_log(picture, &coord.file) });
+    };
+    let place = step.place(coord.position);
+    if coord.position < step.from && step.place(step.from) == *base {
+        return Err(before(&place));
+    }
+    if coord.position > step.log.size_bytes {
+        let target = place.to_string();
+        return Err(RecoverError::EndsEarly {
+            target,
+            end: step.place(step.log.size_bytes),
+            last: latest(step),
+        });
+    }
+    Ok(Wanted::Position(step.epoch.record.number, coord.clone()))
+}
+
+fn no_such_log(picture: &Picture, log: &BinlogName) -> RecoverError {
+    RecoverError::NoSuchLog { log: log.clone(), has: super::base::contents(picture) }
+}
+
+/// What of the origin of these transactions is there.
+fn nearest(missing: &GtidSet, there: Option<&GtidSet>) -> String {
+    let near = match (missing, there) {
+        (GtidSet::MySql(missing), Some(GtidSet::MySql(there))) => {
+            let is_near = |uuid: &str| missing.iter().any(|(own, ..)| own == uuid);
+            let own = there.iter().filter(|(uuid, ..)| is_near(uuid));
+            own.filter_map(|(uuid, tag, intervals)| {
+                let tag = if tag.is_empty() { String::new() } else { format!("{tag}:") };
+                Some(format!("{uuid}:{tag}{}", intervals.last()?.1))
+            })
+            .collect::<Vec<_>>()
+        }
+        (GtidSet::MariaDb(missing), Some(GtidSet::MariaDb(there))) => {
+            let of =
+                |domain| there.get(domain).map(|(server, sequence)| format!("{domain}-{server}-{sequence}"));
+            missing.iter().filter_map(|(domain, ..)| of(domain)).collect()
+        }
+        _ => Vec::new(),
+    };
+    if near.is_empty() { "nothing of that origin".to_owned() } else { near.join(", ") }
+}

@@ -1,0 +1,130 @@
+//! The way through an archive, log by log.
+
+use serde::{Deserialize, Serialize};
+use xb_core::gtid::GtidSet;
+
+use crate::archive::{Beginning, Epoch, LogEntry, Picture, Place};
+use crate::lineage::goes_on_from;
+
+/// A place where logs are missing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gap {
+    /// What is there ends here.
+    pub from: Place,
+    /// And goes on here.
+    pub to: Place,
+    /// What is known of it.
+    pub reason: String,
+}
+
+impl std::fmt::Display for Gap {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "between {} and {} {}", self.from, self.to, self.reason)
+    }
+}
+
+/// Whether a log follows on another one of its epoch; else why not.
+///
+/// # Errors
+/// The reason, in words for people.
+pub fn is_joined(before: &LogEntry, log: &LogEntry) -> Result<(), String> {
+    let follows = |name: &xb_core::BinlogName| {
+        name.prefix() == before.name.prefix() && name.number() == before.name.number() + 1
+    };
+    if !follows(&log.name) {
+        return Err("logs are missing".to_owned());
+    }
+    if let Some(next) = before.next.as_ref().filter(|next| **next != log.name) {
+        return Err(format!("{} says that the server goes on in {next}", before.name));
+    }
+    match (&before.gtids_at_end, &log.gtids_before) {
+        (Some(end), Some(begin)) if end != begin => {
+            Err(format!("the first ends with the transactions {end}, the second begins with {begin}"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A log on the way.
+#[derive(Clone, Debug)]
+pub(super) struct Step<'p> {
+    pub(super) epoch: &'p Epoch,
+    pub(super) log: &'p LogEntry,
+    /// Where to begin in it, in bytes.
+    pub(super) from: u64,
+    /// What is between it and the step before, if they do not follow on one another.
+    pub(super) gap: Option<Gap>,
+    /// All that was committed where the epoch before ended, if this is the first step in a joined one.
+    pub(super) joins: Option<&'p GtidSet>,
+}
+
+impl Step<'_> {
+    pub(super) fn place(&self, position: u64) -> Place {
+        place(self.epoch, self.log, position)
+    }
+}
+
+fn place(epoch: &Epoch, log: &LogEntry, position: u64) -> Place {
+    let at = xb_core::BinlogCoord { file: log.name.clone(), position };
+    Place { epoch: epoch.record.number, at }
+}
+
+/// All logs from a place on, to the end of the archive.
+pub(super) fn steps<'p>(picture: &'p Picture, base: &Place) -> Vec<Step<'p>> {
+    let mut steps: Vec<Step<'p>> = Vec::new();
+    let epochs = picture.epochs.iter().skip_while(|epoch| epoch.record.number != base.epoch);
+    for epoch in epochs {
+        let is_first = epoch.record.number == base.epoch;
+        let mut before: Option<&LogEntry> = None;
+        // A log that the next epoch has again, from its head on, is taken from there.
+        let again =
+            picture.epochs.iter().find(|next| goes_on_from(picture, next) == Some(epoch.record.number));
+        let again = again.filter(|_| epoch.record.number == 0).and_then(|next| next.logs.first());
+        let is_again = |log: &LogEntry| again.is_some_and(|again| again.name == log.name);
+        let logs = epoch.logs.iter().skip_while(|log| is_first && log.name != base.at.file);
+        let logs = logs.filter(|log| !is_again(log) || (is_first && log.name == base.at.file));
+        for log in logs {
+            let from = if is_first && before.is_none() { base.at.position } else { FIRST };
+            let mut step = Step { epoch, log, from, gap: None, joins: None };
+            match (before, steps.last()) {
+                (Some(before), _) => {
+                    let gap = |reason| {
+                        gap(place(epoch, before, before.size_bytes), place(epoch, log, FIRST), reason)
+                    };
+                    step.gap = is_joined(before, log).err().map(gap);
+                }
+                (None, Some(last)) => enter(&mut step, last),
+                (None, None) => {}
+            }
+            before = Some(log);
+            steps.push(step);
+        }
+    }
+    steps
+}
+
+const FIRST: u64 = xb_formats::binlog::FIRST_EVENT;
+
+fn gap(from: Place, to: Place, reason: String) -> Gap {
+    Gap { from, to, reason }
+}
+
+/// The first step in another epoch.
+fn enter<'p>(step: &mut Step<'p>, last: &Step<'p>) {
+    let from = last.place(last.log.size_bytes);
+    let reason = match &step.epoch.record.beginning {
+        Beginning::Joined { epoch, at, gtids } if *epoch == last.epoch.record.number => {
+            if last.epoch.end().as_ref() == Some(at) {
+                step.joins = Some(gtids);
+                return;
+            }
+            format!("the second was joined to {at}, which is not the end of the first any more")
+        }
+        Beginning::Joined { epoch, .. } => format!("the second goes on from epoch {epoch}"),
+        Beginning::Broken { reason, .. } => reason.clone(),
+        // Logs that lay there without an epoch, and the first epoch that begins with the one behind them.
+        Beginning::First if is_joined(last.log, step.log).is_ok() => return,
+        Beginning::First => "nothing is known of how they belong together".to_owned(),
+    };
+    step.gap = Some(gap(from, step.place(FIRST), reason));
+}

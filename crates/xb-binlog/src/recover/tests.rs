@@ -1,0 +1,260 @@
+//! Logs of real servers, looked into, and archives that were never written.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+
+use chrono::{DateTime, Utc};
+use xb_core::gtid::{Gtid, GtidSet};
+use xb_core::{BinlogCoord, BinlogName, Flavor};
+use xb_formats::binlog::FileReader;
+use xb_pipeline::cancel::CancelToken;
+
+use super::*;
+use crate::archive::{
+    ArchiveError, Beginning, Epoch, EpochNumber, EpochRecord, EpochServer, LogEntry, LogState, Logs, Picture,
+    Place,
+};
+
+const UUID: &str = "96652f25-e6dd-11f1-b128-02fc00000001";
+
+fn data(name: &str) -> Vec<u8> {
+    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/../xb-formats/tests/data/binlog/");
+    std::fs::read(format!("{directory}{name}")).unwrap()
+}
+
+fn read(name: &str) -> Vec<TransactionSummary> {
+    transactions(data(name).as_slice(), ReadingLimits::default()).map(Result::unwrap).collect()
+}
+
+/// Logs in memory.
+#[derive(Default)]
+struct Shelf(BTreeMap<(EpochNumber, String), Vec<u8>>);
+
+impl Logs for Shelf {
+    fn read(&self, epoch: EpochNumber, log: &BinlogName) -> Result<Box<dyn Read + Send>, ArchiveError> {
+        Ok(Box::new(std::io::Cursor::new(self.0[&(epoch, log.to_string())].clone())))
+    }
+}
+
+impl Shelf {
+    fn epoch(
+        &mut self,
+        number: EpochNumber,
+        flavor: Flavor,
+        beginning: Beginning,
+        logs: &[(&str, Vec<u8>)],
+    ) -> Epoch {
+        let entry = |(name, bytes): &(&str, Vec<u8>)| {
+            let mut reader = FileReader::new(bytes.as_slice());
+            reader.by_ref().for_each(|event| drop(event.unwrap()));
+            let next = reader.facts().next_file.is_some();
+            let state = if next { LogState::Closed } else { LogState::Open };
+            LogEntry::of(name.parse().unwrap(), state, reader.facts(), None)
+        };
+        let entries = logs.iter().map(entry).collect();
+        for (name, bytes) in logs {
+            self.0.insert((number, (*name).to_owned()), bytes.clone());
+        }
+        let server = EpochServer {
+            address: String::new(),
+            flavor,
+            version: String::new(),
+            server_id: 1,
+            uuid: (flavor == Flavor::MySql).then(|| UUID.to_owned()),
+        };
+        let record = EpochRecord { number, begun: DateTime::UNIX_EPOCH, server, beginning };
+        Epoch { record, logs: entries, faults: Vec::new() }
+    }
+}
+
+/// What MySQL 9.7 wrote: three logs, of which it was writing the last.
+fn mysql(number: EpochNumber, shelf: &mut Shelf) -> Epoch {
+    let names = ["bin.000001", "bin.000002", "bin.000003"];
+    let logs: Vec<_> = names.iter().map(|name| (*name, data(&format!("mysql97-{name}")))).collect();
+    shelf.epoch(number, Flavor::MySql, Beginning::First, &logs)
+}
+
+fn made(
+    picture: &Picture,
+    shelf: &Shelf,
+    base: &Place,
+    target: &Target,
+    options: &Options,
+) -> Result<ReplayPlan, RecoverError> {
+    plan(picture, shelf, base, None, target, options, &CancelToken::new())
+}
+
+fn place(epoch: EpochNumber, name: &str, position: u64) -> Place {
+    Place { epoch, at: BinlogCoord { file: name.parse().unwrap(), position } }
+}
+
+#[test]
+fn the_transactions_of_real_logs_are_told() {
+    for name in [
+        "mysql97-bin.000001",
+        "mysql97-bin.000002",
+        "mysql56-bin.000002",
+        "mariadb-bin.000001",
+        "mariadb-bin.000002",
+    ] {
+        let told = read(name);
+        assert!(!told.is_empty() && told.iter().all(TransactionSummary::is_whole), "{name}");
+        assert!(told.windows(2).all(|pair| pair[0].end <= pair[1].begin), "{name}");
+        let texts: Vec<_> =
+            told.iter().flat_map(|t| &t.statements).filter_map(|s| s.text.as_deref()).collect();
+        let tables: Vec<_> =
+            told.iter().flat_map(|t| &t.tables).map(|changes| changes.table.as_str()).collect();
+        assert!(!texts.is_empty() || !tables.is_empty(), "{name}");
+        assert!(
+            texts.iter().all(|text| !text.starts_with("BEGIN") && *text != "COMMIT"),
+            "{name}: {texts:?}"
+        );
+    }
+}
+
+#[test]
+fn a_compressed_transaction_is_looked_into() {
+    let told = read("mysql97-bin.000001");
+    assert!(told.iter().all(|transaction| !transaction.is_compressed));
+    let changed = |kind: fn(&TableChanges) -> u64| told.iter().flat_map(|t| &t.tables).map(kind).sum::<u64>();
+    assert!(changed(|table| table.inserts) > 0, "{told:#?}");
+    assert!(told.iter().flat_map(|t| &t.tables).all(|changes| changes.table != "?"), "{told:#?}");
+}
+
+#[test]
+fn borders_leave_nothing_between_them() {
+    for name in ["mysql97-bin.000001", "mysql56-bin.000002", "mariadb-bin.000001"] {
+        let log = data(name);
+        let mut at = 4;
+        for piece in pieces(log.as_slice(), ReadingLimits::default()) {
+            let (begin, end) = piece.unwrap().range();
+            assert_eq!(begin, at, "{name}");
+            at = end;
+        }
+        assert_eq!(at, log.len() as u64, "{name}");
+    }
+}
+
+#[test]
+fn a_log_that_ends_inside_of_a_transaction_has_it_unfinished() {
+    let log = data("mysql97-bin.000001");
+    let told = read("mysql97-bin.000001");
+    let last = told.last().unwrap();
+    // Cut behind its first event.
+    let first = u64::from(u32::from_le_bytes(log[last.begin as usize + 9..][..4].try_into().unwrap()));
+    let cut = &log[..(last.begin + first) as usize];
+    let of_cut: Vec<_> = transactions(cut, ReadingLimits::default()).map(Result::unwrap).collect();
+    assert_eq!(of_cut.len(), told.len());
+    assert!(!of_cut.last().unwrap().is_whole());
+}
+
+#[test]
+fn a_time_is_met_to_the_microsecond() {
+    let mut shelf = Shelf::default();
+    let picture = Picture { epochs: vec![mysql(1, &mut shelf)], strangers: Vec::new() };
+    let told = read("mysql97-bin.000001");
+    let base = place(1, "bin.000001", told[0].begin);
+    for (count, transaction) in told.iter().enumerate() {
+        let at = |time: DateTime<Utc>| {
+            made(&picture, &shelf, &base, &Target::Time(time), &Options::default()).unwrap().transactions
+        };
+        assert_eq!(at(transaction.time), count as u64);
+        assert_eq!(at(transaction.time + chrono::TimeDelta::microseconds(1)), count as u64 + 1);
+    }
+}
+
+#[test]
+fn a_set_is_met_behind_its_last_transaction() {
+    let mut shelf = Shelf::default();
+    let picture = Picture { epochs: vec![mysql(1, &mut shelf)], strangers: Vec::new() };
+    let base = place(1, "bin.000001", 4);
+    let target = |text: String| Target::Gtid(GtidSet::MySql(text.parse().unwrap()));
+    let plan_to = |text: String| made(&picture, &shelf, &base, &target(text), &Options::default());
+    let plan = plan_to(format!("{UUID}:backup:1-2")).unwrap();
+    assert_eq!(plan.gtids_at_stop.unwrap().to_string(), format!("{UUID}:1-3:backup:1-2"));
+    let plan = plan_to(format!("{UUID}:5")).unwrap();
+    assert_eq!((plan.stop.at.file.to_string().as_str(), plan.transactions), ("bin.000002", 7));
+    // The log that was not read is there from its first event to its last.
+    assert_eq!((plan.segments[0].from, plan.segments[0].to), (4, data("mysql97-bin.000001").len() as u64));
+    let error = plan_to(format!("{UUID}:4:99")).unwrap_err().to_string();
+    assert!(
+        error.contains(&format!("{UUID}:99 is not in the archive")) && error.contains(&format!("{UUID}:5")),
+        "{error}"
+    );
+}
+
+#[test]
+fn of_a_set_what_the_backup_has_is_left_out_wherever_it_is() {
+    let mut shelf = Shelf::default();
+    let picture = Picture { epochs: vec![mysql(1, &mut shelf)], strangers: Vec::new() };
+    let has = GtidSet::MySql(format!("{UUID}:1-2:4:backup:1").parse().unwrap());
+    let base = Base {
+        coord: None,
+        gtids: Some(has.clone()),
+        server_uuid: None,
+        flavor: Flavor::MySql,
+        ended: None,
+        epoch: None,
+    };
+    let start = find_base(&picture, &shelf, &base).unwrap();
+    let plan =
+        plan(&picture, &shelf, &start, Some(&has), &Target::Latest, &Options::default(), &CancelToken::new())
+            .unwrap();
+    assert_eq!(plan.replayed.unwrap().to_string(), format!("{UUID}:3:5:backup:2"));
+    assert_eq!(plan.gtids_at_stop.unwrap().to_string(), format!("{UUID}:1-5:backup:1-2"));
+}
+
+#[test]
+fn a_base_in_two_epochs_is_ambiguous_until_one_is_named() {
+    let mut shelf = Shelf::default();
+    let logs = [("bin.000002", data("mysql56-bin.000002"))];
+    let first = shelf.epoch(1, Flavor::MySql, Beginning::First, &logs);
+    let second = shelf.epoch(2, Flavor::Percona, Beginning::First, &logs);
+    let picture = Picture { epochs: vec![first, second], strangers: Vec::new() };
+    let position = read("mysql56-bin.000002")[0].end;
+    let base = |uuid: Option<&str>, epoch| Base {
+        coord: Some(BinlogCoord { file: "bin.000002".parse().unwrap(), position }),
+        gtids: None,
+        server_uuid: uuid.map(str::to_owned),
+        flavor: Flavor::MySql,
+        ended: None,
+        epoch,
+    };
+    let error = find_base(&picture, &shelf, &base(None, None)).unwrap_err();
+    assert!(matches!(&error, RecoverError::AmbiguousBase { places } if places.len() == 2), "{error}");
+    assert!(error.to_string().ends_with("name the epoch"), "{error}");
+    assert_eq!(find_base(&picture, &shelf, &base(None, Some(2))).unwrap().epoch, 2);
+    // The second one does not know whose it is.
+    assert_eq!(find_base(&picture, &shelf, &base(Some(UUID), None)).unwrap().epoch, 1);
+    let error = find_base(&picture, &shelf, &base(None, Some(7))).unwrap_err();
+    assert!(matches!(error, RecoverError::NoBase { .. }), "{error}");
+}
+
+#[test]
+fn a_plan_is_gone_on_with_behind_a_place() {
+    let mut shelf = Shelf::default();
+    let picture = Picture { epochs: vec![mysql(1, &mut shelf)], strangers: Vec::new() };
+    let told = read("mysql97-bin.000001");
+    let gtid: Gtid = told[2].gtid.clone().unwrap();
+    let options = Options { exclude: vec![gtid.clone()], ..Options::default() };
+    let plan = made(&picture, &shelf, &place(1, "bin.000001", 4), &Target::Latest, &options).unwrap();
+    assert_eq!((plan.excluded.len(), &plan.excluded[0].gtid), (1, &gtid));
+    assert_eq!((plan.segments[0].to, plan.segments[1].from), (told[2].begin, told[2].end));
+    assert_eq!(plan.behind(&plan.start), plan.segments);
+    assert_eq!(plan.behind(&place(1, "bin.000001", told[1].end)), plan.segments[1..]);
+    assert_eq!(plan.behind(&place(1, "bin.000001", told[0].end))[0].from, told[0].end);
+    assert!(plan.behind(&plan.stop).is_empty());
+    let read: ReplayPlan = serde_json::from_str(&serde_json::to_string(&plan).unwrap()).unwrap();
+    assert_eq!(read, plan);
+    // Done, half done, and not begun.
+    let progress = |text: &str| {
+        let set = GtidSet::MySql(text.parse().unwrap());
+        progress_of(Some(&set), &plan, &shelf, &CancelToken::new()).unwrap()
+    };
+    assert_eq!(progress(&plan.replayed.clone().unwrap().to_string()), Resume::Done);
+    let first = told[0].gtid.clone().unwrap().alone().to_string();
+    assert!(matches!(progress(&first), Resume::Continue(_) | Resume::StartOver(_)));
+    confirm(plan.replayed.as_ref().unwrap(), &plan, &shelf, &CancelToken::new()).unwrap();
+    let error = confirm(&first.parse().unwrap(), &plan, &shelf, &CancelToken::new()).unwrap_err();
+    assert!(matches!(error, RecoverError::Strange { .. }), "{error}");
+}
