@@ -7,7 +7,6 @@ use std::path::PathBuf;
 use xb_core::settings::{self, Layer, Origin, Resolved};
 
 use crate::args::{Command, StatusFormat, Typed};
-use crate::compat;
 use crate::error::CliError;
 use crate::files;
 
@@ -30,9 +29,6 @@ pub(crate) struct Call {
 /// Gets a call ready. Warnings and notes go to `err`, unless the run is to be quiet.
 pub(crate) fn prepare(typed: Typed, err: &mut dyn Write) -> Result<(Call, Command), CliError> {
     let task = typed.command.task();
-    if let Some(instead) = compat::instead_of(task) {
-        return Err(CliError::NotInThisVersion { command: task.word(), instead });
-    }
     if typed.debug && typed.quiet {
         return Err(CliError::usage("--debug and --quiet exclude each other", "leave out one of them"));
     }

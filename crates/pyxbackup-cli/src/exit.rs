@@ -27,6 +27,8 @@ pub enum Exit {
     Engine,
     /// Streaming binary logs failed.
     BinlogStream,
+    /// What was sought is not there.
+    NotFound,
     /// Another run holds the lock.
     Locked,
     /// A command on the remote host failed.
@@ -47,7 +49,7 @@ impl Exit {
     pub const fn code(self) -> u8 {
         match self {
             Exit::Success => 0,
-            Exit::StatusWarning | Exit::Compress => 1,
+            Exit::StatusWarning | Exit::Compress | Exit::NotFound => 1,
             Exit::StatusCritical | Exit::RemotePush => 2,
             Exit::Extract => 4,
             Exit::BitmapPurge => 8,

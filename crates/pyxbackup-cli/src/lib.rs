@@ -9,7 +9,6 @@
 mod args;
 mod call;
 mod commands;
-mod compat;
 mod env;
 mod error;
 mod exit;
@@ -17,6 +16,7 @@ mod files;
 mod monitor;
 mod render;
 mod runlog;
+mod service;
 mod signals;
 mod wire;
 

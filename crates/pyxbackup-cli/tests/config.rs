@@ -65,38 +65,6 @@ fn config_show_as_a_table_has_the_same_rows() {
     assert!(text.contains("stor_dir") && text.contains("***") && text.contains("───"), "{text}");
 }
 
-#[rstest]
-#[case("list")]
-#[case("status")]
-#[case("restore-set")]
-fn a_file_with_features_to_come_stops_only_those_who_take_backups(#[case] command: &str) {
-    let path = data("qpress-encrypted.cnf");
-    let mut args = vec!["-f", &path, command];
-    if command == "restore-set" {
-        args.extend(["--restore-dir", "/nonexistent"]);
-    }
-    pyxbackup(&args).assert().stderr(predicate::str::contains("is not in this version").not());
-}
-
-#[test]
-fn a_backup_with_features_to_come_is_refused_with_all_of_them() {
-    let (_dir, path) = config("a.cnf", "binlog_resume = 1\nfirst_binlog = b.000001\n");
-    let line = |number: usize, rest: &str| format!("pyxbackup: error: {path}:{number}: {rest}\n");
-    pyxbackup(&["-f", &path, "full"])
-        .assert()
-        .code(128)
-        .stdout("")
-        .stderr(predicate::str::contains(line(
-            2,
-            "binlog_resume = 1: streaming binary logs is not in this version",
-        )))
-        .stderr(predicate::str::contains("  hint: remove the line or set binlog_resume = 0\n"))
-        .stderr(predicate::str::contains(line(
-            3,
-            "first_binlog = b.000001: streaming binary logs is not in this version",
-        )));
-}
-
 #[test]
 fn archives_need_no_store_and_no_server() {
     let (_dir, path) = config("a.cnf", "encrypt_key_file = /nonexistent\n");
@@ -122,13 +90,6 @@ fn an_unknown_command_suggests_the_nearest_and_is_a_usage_error() {
         .code(128)
         .stderr(predicate::str::starts_with("pyxbackup: error: unrecognized subcommand 'ful'\n  hint: "))
         .stderr(predicate::str::contains("'full'"));
-}
-
-#[rstest]
-#[case("binlog-stream")]
-fn commands_to_come_say_what_to_use_meanwhile(#[case] command: &str) {
-    let expected = format!("pyxbackup: error: the command {command} is not in this version\n  hint: ");
-    pyxbackup(&[command]).assert().code(128).stderr(predicate::str::starts_with(expected));
 }
 
 #[test]

@@ -3,17 +3,22 @@
 use std::io::Write;
 use std::path::Path;
 
+use xb_binlog::archive::Place;
+use xb_binlog::recover::{Found, TransactionSummary};
 use xb_core::settings::{Settings, Task};
-use xb_core::{BackupId, BackupKind};
+use xb_core::{BackupId, BackupKind, BinlogName};
 
 use crate::context::Context;
 use crate::error::EngineError;
 use crate::flow;
 use crate::flow::archive::{ArchiveInput, ArchiveSelection};
+use crate::flow::binlogs::look::Sought;
+use crate::flow::binlogs::stream::StreamRequest;
+use crate::flow::recover::RecoveryRequest;
 use crate::report::{
     ApplyReport, ArchiveConverted, ArchiveExtracted, ArchiveListing, BackupReport, CopyReport, Fleet,
-    LastLsn, ListReport, MetaReport, PinReport, PruneOptions, PruneReport, RestoreReport, StatusReport,
-    WipeReport,
+    LastLsn, ListReport, LogsReport, MetaReport, PinReport, PruneOptions, PruneReport, RecoveryReport,
+    RestoreReport, StatusReport, StreamReport, WindowReport, WipeReport,
 };
 use crate::surroundings::Surroundings;
 use crate::told;
@@ -67,6 +72,69 @@ impl Engine {
     /// [`EngineError`]; a copy that was spoilt on the way is gone then.
     pub fn apply_last(&self) -> Result<ApplyReport, EngineError> {
         told::run(&self.0, Task::ApplyLast, flow::apply_last::run)
+    }
+
+    /// Recovers to a point beyond the backup, to `P_<name>` in `restore_dir`.
+    ///
+    /// # Errors
+    /// [`EngineError`]. What an interrupted replay needs to go on stays in `restore_dir`.
+    pub fn recover(&self, request: &RecoveryRequest) -> Result<RecoveryReport, EngineError> {
+        let context = self.0.patient();
+        context.settled(flow::recover::run(&context, request))
+    }
+
+    /// What [`Engine::recover`] would do.
+    ///
+    /// # Errors
+    /// [`EngineError`].
+    pub fn recovery_plan(&self, request: &RecoveryRequest) -> Result<RecoveryReport, EngineError> {
+        self.0.settled(flow::recover::plan(&self.0, request))
+    }
+
+    /// From when to when data can be recovered.
+    ///
+    /// # Errors
+    /// [`EngineError`].
+    pub fn recovery_window(&self) -> Result<WindowReport, EngineError> {
+        self.0.settled(flow::binlogs::window::run(&self.0))
+    }
+
+    /// Streams the server's binary logs into the archive, until somebody asks to stop or, with `once`, all is there.
+    ///
+    /// # Errors
+    /// [`EngineError`]. What came in before is in the archive, and on the disk.
+    pub fn binlog_stream(&self, request: &StreamRequest) -> Result<StreamReport, EngineError> {
+        flow::binlogs::stream::run(&self.0.patient(), request)
+    }
+
+    /// What is in the archive of binary logs.
+    ///
+    /// # Errors
+    /// [`EngineError`].
+    pub fn binlogs(&self) -> Result<LogsReport, EngineError> {
+        self.0.settled(flow::binlogs::look::list(&self.0))
+    }
+
+    /// Tells of each transaction of a binary log in the archive from a position on, until `tell` has had enough.
+    ///
+    /// # Errors
+    /// [`EngineError`].
+    pub fn binlog_transactions(
+        &self,
+        log: &BinlogName,
+        epoch: Option<u32>,
+        from: u64,
+        tell: &mut dyn FnMut(&Place, &TransactionSummary) -> bool,
+    ) -> Result<(), EngineError> {
+        self.0.settled(flow::binlogs::look::show(&self.0, log, epoch, from, tell))
+    }
+
+    /// Finds a moment or a transaction in the archive of binary logs.
+    ///
+    /// # Errors
+    /// [`EngineError`].
+    pub fn binlog_find(&self, sought: &Sought, epoch: Option<u32>) -> Result<Option<Found>, EngineError> {
+        self.0.settled(flow::binlogs::look::find(&self.0, sought, epoch))
     }
 
     /// Removes what retention no longer keeps, and what dead runs left.

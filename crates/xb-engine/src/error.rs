@@ -2,12 +2,16 @@
 
 use std::path::PathBuf;
 
+use xb_binlog::archive::ArchiveError;
 use xb_binlog::client::ClientError;
+use xb_binlog::recover::RecoverError;
+use xb_binlog::replay::ReplayError;
+use xb_binlog::stream::StreamError;
 use xb_catalog::plan::{BaseError, RestoreError};
 use xb_catalog::remove::RemoveError;
 use xb_catalog::shelve::ShelveError;
 use xb_catalog::{ChainError, CommitError, RepositoryError};
-use xb_core::{BackupId, ErrorClass, Lsn};
+use xb_core::{BackupId, BinlogName, ErrorClass, Flavor, Lsn};
 use xb_formats::meta::MetaError;
 use xb_formats::meta::log::KnownFailure;
 use xb_pipeline::cancel::Cancelled;
@@ -17,6 +21,7 @@ use xb_pipeline::keys::KeyError;
 use xb_pipeline::process::ProcessError;
 use xb_pipeline::receive::ReceiveError;
 use xb_pipeline::store::{AddressError, StoreError};
+use xb_sandbox::SandboxError;
 
 use crate::flow::archive::ArchiveRefusal;
 use crate::lock::LockError;
@@ -214,6 +219,90 @@ pub enum EngineError {
         /// Why.
         source: ClientError,
     },
+    /// The archive of binary logs could not be read or added to.
+    #[error(transparent)]
+    Logs(#[from] ArchiveError),
+    /// Binary logs could not be streamed.
+    #[error(transparent)]
+    Stream(#[from] Box<StreamError>),
+    /// There is no way from a backup to the target.
+    #[error(transparent)]
+    Recover(#[from] Box<RecoverError>),
+    /// No backup stands before the target.
+    #[error("no backup was taken before {target}, from which it could be recovered")]
+    NoBase {
+        /// What was wanted.
+        target: String,
+    },
+    /// A backup does not say where it stands in the binary logs.
+    #[error("{backup} does not say where the server's binary log stood: logs cannot be replayed on it")]
+    NoBinlog {
+        /// The backup.
+        backup: BackupId,
+    },
+    /// There is no server to replay logs with.
+    #[error("no {names} in the search path, to replay binary logs with")]
+    NoServerProgram {
+        /// What was looked for.
+        names: String,
+    },
+    /// The server is of another kind than the backup.
+    #[error("{} is not a server of the kind that was backed up, {flavor}", program.display())]
+    OtherServerProgram {
+        /// The program.
+        program: PathBuf,
+        /// Whose server was backed up.
+        flavor: Flavor,
+    },
+    /// The archive has no log of this name.
+    #[error("there is no {log} in {}", archive.display())]
+    NoSuchLog {
+        /// The name.
+        log: BinlogName,
+        /// The archive.
+        archive: PathBuf,
+    },
+    /// The archive has several logs of this name.
+    #[error("epochs {epochs:?} all have a log {log}")]
+    SeveralLogs {
+        /// The name.
+        log: BinlogName,
+        /// The epochs.
+        epochs: Vec<u32>,
+    },
+    /// A log behind the last one that can be used cannot be.
+    #[error("{log} cannot be used: {reason}; what is in it would be missing")]
+    LogUnusable {
+        /// Which.
+        log: BinlogName,
+        /// Why not.
+        reason: String,
+    },
+    /// Other stores do not have all binary logs.
+    #[error("the binary logs are here, but not all of them elsewhere: {reason}")]
+    LogsNotPushed {
+        /// Why not.
+        reason: String,
+    },
+    /// A log of the archive is damaged.
+    #[error("{log} of epoch {epoch}: {source}")]
+    DamagedLog {
+        /// Which.
+        log: BinlogName,
+        /// Its epoch.
+        epoch: u32,
+        /// What is wrong with it.
+        source: xb_formats::binlog::ReadError,
+    },
+    /// The private server does not run.
+    #[error("the private server for the recovery: {0}")]
+    Sandbox(#[from] Box<SandboxError>),
+    /// Logs could not be replayed.
+    #[error("replaying the binary logs failed: {0}")]
+    Replay(#[from] Box<ReplayError>),
+    /// What keeps the archive while it is streamed into is gone.
+    #[error("internal error: the thread that keeps the archive of binary logs is gone")]
+    KeeperLost,
     /// A file could not be worked on.
     #[error(transparent)]
     Fs(#[from] FsError),
@@ -267,6 +356,41 @@ impl From<ChainError> for EngineError {
     }
 }
 
+impl From<StreamError> for EngineError {
+    fn from(error: StreamError) -> Self {
+        match error {
+            StreamError::Cancelled(cancelled) => EngineError::Cancelled(cancelled),
+            StreamError::Archive(error) => EngineError::Logs(error),
+            other => EngineError::Stream(Box::new(other)),
+        }
+    }
+}
+
+impl From<RecoverError> for EngineError {
+    fn from(error: RecoverError) -> Self {
+        match error {
+            RecoverError::Cancelled(cancelled) => EngineError::Cancelled(cancelled),
+            RecoverError::Archive(error) => EngineError::Logs(error),
+            other => EngineError::Recover(Box::new(other)),
+        }
+    }
+}
+
+impl From<ReplayError> for EngineError {
+    fn from(error: ReplayError) -> Self {
+        match error {
+            ReplayError::Cancelled(cancelled) => EngineError::Cancelled(cancelled),
+            other => EngineError::Replay(Box::new(other)),
+        }
+    }
+}
+
+impl From<SandboxError> for EngineError {
+    fn from(error: SandboxError) -> Self {
+        EngineError::Sandbox(Box::new(error))
+    }
+}
+
 impl From<RepositoryError> for EngineError {
     fn from(error: RepositoryError) -> Self {
         match error {
@@ -315,6 +439,11 @@ impl EngineError {
             EngineError::Server(ServerError::Client(error)) => error.class(),
             EngineError::NotApplied { source, .. } | EngineError::NotCopied { source, .. } => source.class(),
             EngineError::BitmapPurge { source, .. } => source.class(),
+            EngineError::Logs(error) => error.class(),
+            EngineError::Stream(error) => error.class(),
+            EngineError::Recover(error) => error.class(),
+            EngineError::Replay(error) => error.class(),
+            EngineError::KeeperLost => ErrorClass::Bug,
             _ => ErrorClass::Permanent,
         }
     }

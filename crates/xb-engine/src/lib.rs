@@ -50,12 +50,16 @@ pub use copystate::CopyState;
 pub use engine::Engine;
 pub use error::{EngineError, LastWords, WrongBackup};
 pub use flow::archive::{ArchiveInput, ArchiveRefusal, ArchiveSelection};
+pub use flow::binlogs::look::Sought;
+pub use flow::binlogs::stream::{Beat, StreamRequest};
+pub use flow::recover::RecoveryRequest;
 pub use lock::{LockError, LockState, RunInfo};
 pub use report::{
     ApplyReport, ArchiveConverted, ArchiveExtracted, ArchiveListing, BackupReport, Check, CopyReport, Fleet,
-    FleetServer, LastBackup, LastFull, LastLsn, LeftBehind, Level, Limits, ListReport, MetaItem, MetaReport,
-    NextStep, PinReport, PruneOptions, PruneReport, RestoreReport, Running, StatusReport, StatusValues,
-    StoreCopied, WipeItem, WipeReport,
+    FleetServer, LastBackup, LastFull, LastLsn, LeftBehind, Level, Limits, ListReport, LogsReport,
+    LogsSummary, LogsValues, MetaItem, MetaReport, NextStep, PinReport, PruneOptions, PruneReport,
+    RecoveryReport, RestoreReport, Running, StatusReport, StatusValues, StoreCopied, StreamReport, Window,
+    WindowReport, WipeItem, WipeReport, WithoutLogs,
 };
 pub use runlogs::log_name;
 pub use server::ServerError;

@@ -1,5 +1,6 @@
 //! What flows answer. Everything here serialises; nothing is printed by the library.
 
+mod binlogs;
 mod copies;
 mod fleet;
 mod keep;
@@ -17,11 +18,14 @@ use xb_pipeline::archive::Member;
 
 use crate::lock::LockState;
 
+pub use binlogs::{LogsReport, LogsSummary, RecoveryReport, StreamReport, Window, WindowReport, WithoutLogs};
 pub use copies::{CopyReport, StoreCopied};
 pub use fleet::{Fleet, FleetServer};
 pub use keep::{ApplyReport, LeftBehind, PinReport, PruneOptions, PruneReport, WipeItem, WipeReport};
 pub use meta::{LastLsn, MetaItem, MetaReport};
-pub use status::{Check, LastBackup, LastFull, Level, Limits, Running, StatusReport, StatusValues};
+pub use status::{
+    Check, LastBackup, LastFull, Level, Limits, LogsValues, Running, StatusReport, StatusValues,
+};
 
 /// A backup was taken and committed.
 #[derive(Clone, Debug, Serialize)]
@@ -49,6 +53,9 @@ pub struct ListReport {
     pub catalog: Catalog,
     /// Whether a run is going on; unknown without a `work_dir` or without the right to look.
     pub lock: Option<LockState>,
+    /// The archive of binary logs, if there are any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub logs: Option<LogsSummary>,
 }
 
 /// A backup was restored and prepared.

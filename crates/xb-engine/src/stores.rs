@@ -87,6 +87,11 @@ pub(crate) fn open_remote(context: &Context, address: &StoreAddress) -> Result<R
     Ok(Remote::new(store, cache, owner(context)).shown_as(address.to_string()))
 }
 
+/// Opens a store for objects of other kinds than backups.
+pub(crate) fn open_store(context: &Context, address: &StoreAddress) -> Result<Arc<dyn Store>, EngineError> {
+    open(context, address)
+}
+
 /// Opens a store, with what every one gets: a rate that is kept, and patience with what passes.
 fn open(context: &Context, address: &StoreAddress) -> Result<Arc<dyn Store>, EngineError> {
     let store: Arc<dyn Store> = match address {

@@ -1,9 +1,9 @@
 //! What clap is told: commands, and one option for every row of the table of settings.
 
 use clap::{Arg, ArgAction, Command};
-use xb_core::settings::{Availability, Group, KEYS, Key, Kind, Task};
+use xb_core::settings::{Group, KEYS, Key, Kind, Task};
 
-use super::{archive, help, keep, own, shown, status, takes_no_value};
+use super::{archive, binlog, help, keep, own, shown, status, takes_no_value};
 
 /// The id of `--format`.
 pub(super) const FORMAT: &str = "format";
@@ -56,8 +56,7 @@ pub(super) fn command(detail: Detail) -> Command {
         .infer_long_args(true)
         .after_help(match detail {
             Detail::Short => help::MORE.to_owned(),
-            Detail::Long => help::top(),
-            Detail::Shown => help::introduction(),
+            Detail::Long | Detail::Shown => help::top(),
         });
     top = with_options(top, None, detail).arg(
         Arg::new("version")
@@ -68,17 +67,15 @@ pub(super) fn command(detail: Detail) -> Command {
             .help_heading(Group::Output.title()),
     );
     let single = Task::ALL.into_iter().filter(|task| !task.word().contains(' '));
-    let is_hidden = |task: &Task| detail == Detail::Shown && crate::compat::instead_of(*task).is_some();
-    for task in single.filter(|task| !is_hidden(task)) {
+    for task in single {
         top = top.subcommand(of_task(task, task.word(), detail));
     }
     let about_config = "Show the settings and where each comes from (config show)";
     let about_archive = "Work on any archive by itself: list, cat, extract, convert";
-    top.subcommand(of_group("config", about_config, detail)).subcommand(of_group(
-        "archive",
-        about_archive,
-        detail,
-    ))
+    let about_binlog = "Look into the archive of binary logs: list, show, find";
+    top.subcommand(of_group("config", about_config, detail))
+        .subcommand(of_group("archive", about_archive, detail))
+        .subcommand(of_group("binlog", about_binlog, detail))
 }
 
 /// The command in front of commands of two words.
@@ -95,14 +92,12 @@ fn of_group(word: &'static str, about: &'static str, detail: Detail) -> Command 
 }
 
 fn of_task(task: Task, word: &'static str, detail: Detail) -> Command {
-    let command = Command::new(word)
-        .about(help::about(task))
-        .hide(crate::compat::instead_of(task).is_some())
-        .after_help(match detail {
-            Detail::Short => help::MORE,
-            Detail::Long | Detail::Shown => help::examples(task),
-        });
-    let command = with_options(command.args(own_args(task)), Some(&[task]), detail);
+    let command = Command::new(word).about(help::about(task)).after_help(match detail {
+        Detail::Short => help::MORE,
+        Detail::Long | Detail::Shown => help::examples(task),
+    });
+    let command = binlog::groups(task, command.args(own_args(task)));
+    let command = with_options(command, Some(&[task]), detail);
     match help::formats(task) {
         [] => command,
         formats => command.arg(format_option(formats)),
@@ -111,7 +106,15 @@ fn of_task(task: Task, word: &'static str, detail: Detail) -> Command {
 
 /// The arguments that only this command has.
 fn own_args(task: Task) -> Vec<Arg> {
-    [archive::args(task), status::args(task), own::args(task), keep::args(task), all(task)].concat()
+    [
+        archive::args(task),
+        binlog::args(task),
+        status::args(task),
+        own::args(task),
+        keep::args(task),
+        all(task),
+    ]
+    .concat()
 }
 
 /// The option that asks for more servers than this one.
@@ -157,7 +160,7 @@ fn is_shown(key: &Key, tasks: Option<&[Task]>, detail: Detail) -> bool {
     let does_to = |task: &Task| task.takes_settings() && key.matters_to.contains(task);
     let concerns = tasks.is_none_or(|tasks| tasks.iter().any(does_to));
     let is_told = detail != Detail::Short || BRIEF.contains(&key.name);
-    concerns && is_told && !matches!(key.availability, Availability::Later(_))
+    concerns && is_told
 }
 
 fn option(key: &'static Key) -> Arg {

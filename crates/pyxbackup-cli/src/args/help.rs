@@ -2,9 +2,7 @@
 
 use std::ffi::OsString;
 
-use xb_core::settings::{Availability, KEYS, Key, Task};
-
-use crate::compat;
+use xb_core::settings::{Key, Task};
 
 /// The end of brief help.
 pub(super) const MORE: &str = "--help shows every option, and examples.";
@@ -178,6 +176,64 @@ Examples:
 The first only prints the store and what would go: every backup, also pinned ones, prepared copies,
 binary logs, logs of runs. What is not ours stays.";
 
+const STREAM_EXAMPLES: &str = "\
+Examples:
+  pyxbackup binlog-stream
+  pyxbackup binlog-stream --once
+  pyxbackup binlog-stream --first-binlog=mysql-bin.000042
+  pyxbackup binlog-stream --binlog-semisync
+
+It is a replica that applies nothing: every event is checked, written as it is, and on the disk
+within a second; it goes on at the exact byte after any interruption, and ends at a signal. The
+account needs REPLICATION SLAVE and REPLICATION CLIENT (MariaDB: also BINLOG MONITOR). It begins at
+first_binlog, else where the archive ends, else where the oldest backup begins. With
+binlog_semisync and a server that waits for its replicas, nothing that was committed is lost even
+if the server's disk is. For systemd there is contrib/systemd/pyxbackup-binlog-stream.service.";
+
+const BINLOG: &str = "\
+Examples:
+  What there is, from when to when, and what is missing:
+    pyxbackup binlog list
+  The transactions of a log, with the tables they touch:
+    pyxbackup binlog show mysql-bin.000042
+  Where a moment or a transaction stands:
+    pyxbackup binlog find --time '2026-11-22 14:28:07'
+    pyxbackup binlog find --gtid 0-1-900
+
+No server is needed.";
+
+const BINLOG_LIST_EXAMPLES: &str = "\
+Examples:
+  pyxbackup binlog list
+  pyxbackup binlog list --format json
+
+An epoch is an unbroken run of logs. Another one begins when the server's logs were reset, when
+logs were gone before they were taken, and on another server; `joined` says that nothing is missing
+between it and the one before.";
+
+const BINLOG_SHOW_EXAMPLES: &str = "\
+Examples:
+  pyxbackup binlog show mysql-bin.000042
+  pyxbackup binlog show mysql-bin.000042 --from 1234 --limit 10
+
+One line for each transaction: where it begins and ends, its time and GTID, and its statement or
+the tables it changes.";
+
+const BINLOG_FIND_EXAMPLES: &str = "\
+Examples:
+  pyxbackup binlog find --time '2026-11-22 14:28:07'
+  pyxbackup binlog find --gtid 0-1-900
+  pyxbackup binlog find --gtid 96652f25-e6dd-11f1-b128-02fc00000001:17
+
+A moment is the place of the first transaction at or behind it: where --to-time would end.";
+
+const WINDOW_EXAMPLES: &str = "\
+Examples:
+  pyxbackup recovery-window
+  pyxbackup recovery-window --format json
+
+Each line is a span within which `restore-set --to-time` can recover any moment.";
+
 /// Whether help was asked for in full.
 pub(super) fn is_long_wanted(args: &[OsString]) -> bool {
     // Any beginning of --help will do, as with every long option.
@@ -204,7 +260,11 @@ pub(super) fn about(task: Task) -> &'static str {
         Task::Copy => "Copy backups to another store",
         Task::Pin => "Keep a set whatever retention says",
         Task::Unpin => "Leave a set to retention again",
-        Task::BinlogStream => "Copy binary logs continuously",
+        Task::BinlogStream => "Copy the server's binary logs, as they are written",
+        Task::BinlogList => "List the archive of binary logs, with its gaps",
+        Task::BinlogShow => "Show the transactions of a binary log",
+        Task::BinlogFind => "Find a moment or a transaction in the archive of binary logs",
+        Task::RecoveryWindow => "Print from when to when data can be recovered",
         Task::Wipeout => "Remove every backup",
         Task::Meta => "Print single facts about the store",
         Task::LastLsn => "Print the LSN at which the next incremental begins",
@@ -259,7 +319,17 @@ Examples:
   pyxbackup --restore-backup=2026_11_22-14_28_07 --restore-dir=/restore restore-set
 
 The first restores the newest backup. The result is /restore/P_<name>, which appears when it is
-complete; what to do next is printed at the end. With --quiet only its path is printed."
+complete; what to do next is printed at the end. With --quiet only its path is printed.
+
+To a point in time, from backup and binary logs (see binlog-stream):
+  pyxbackup --restore-dir=/restore restore-set --to-time '2026-11-22 14:28:07'
+  pyxbackup --restore-dir=/restore restore-set --to-latest --dry-run
+  pyxbackup --restore-dir=/restore restore-set --to-position mysql-bin.000042:1234
+  pyxbackup --restore-dir=/restore restore-set --to-gtid 0-1-900 --exclude-gtid 0-1-900
+The newest backup before the target is restored, a private server started on it, and the logs are
+replayed with the server's own programs. --to-time is exclusive: what was committed before this
+moment is there. The last line recovers to just before a transaction, such as a DROP TABLE that
+`pyxbackup binlog find` has shown."
         }
         Task::ConfigShow => {
             "\
@@ -270,11 +340,15 @@ Examples:
 
 Any option may be given, to see what becomes of it."
         }
+        Task::BinlogStream => STREAM_EXAMPLES,
+        Task::BinlogList => BINLOG_LIST_EXAMPLES,
+        Task::BinlogShow => BINLOG_SHOW_EXAMPLES,
+        Task::BinlogFind => BINLOG_FIND_EXAMPLES,
+        Task::RecoveryWindow => WINDOW_EXAMPLES,
         Task::ArchiveList => LIST_EXAMPLES,
         Task::ArchiveCat => CAT_EXAMPLES,
         Task::ArchiveExtract => EXTRACT_EXAMPLES,
         Task::ArchiveConvert => CONVERT_EXAMPLES,
-        _ => "",
     }
 }
 
@@ -282,6 +356,7 @@ Any option may be given, to see what becomes of it."
 pub(super) fn examples_of_group(word: &str) -> &'static str {
     match word {
         "archive" => ARCHIVE,
+        "binlog" => BINLOG,
         _ => "",
     }
 }
@@ -294,7 +369,12 @@ pub(super) fn formats(task: Task) -> &'static [&'static str] {
         Task::ArchiveList => &["table", "lines", "json"],
         Task::Meta | Task::LastLsn => &["lines", "json"],
         Task::Prune => &["text", "table", "json"],
-        Task::Wipeout | Task::Copy => &["text", "json"],
+        Task::Wipeout
+        | Task::Copy
+        | Task::BinlogList
+        | Task::BinlogShow
+        | Task::BinlogFind
+        | Task::RecoveryWindow => &["text", "json"],
         _ => &[],
     }
 }
@@ -307,16 +387,6 @@ pub(super) fn of_key(key: &Key) -> String {
 
 /// What stands below the options of the program.
 pub(super) fn top() -> String {
-    let is_later = |key: &&Key| matches!(key.availability, Availability::Later(_));
-    let options = KEYS.iter().filter(is_later).map(|key| format!("--{}", key.long));
-    let absent = Task::ALL.into_iter().filter(|task| compat::instead_of(*task).is_some());
-    let absent = absent.map(|task| task.word().to_owned());
-    let known: Vec<String> = absent.chain(options).collect();
-    format!("{}\n\nKnown, refused in this version:\n  {}", introduction(), known.join(", "))
-}
-
-/// The same without what is not there.
-pub(super) fn introduction() -> String {
     format!(
         "Configuration is read from --config, else /etc/pyxbackup.cnf (or .toml), else the same beside the \
          program. Every option but those for one run can be set there, under the name that \

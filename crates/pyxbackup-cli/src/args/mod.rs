@@ -1,12 +1,14 @@
 //! Arguments as typed. clap is used here and nowhere else; what it is told comes from the table of settings.
 
 mod archive;
+mod binlog;
 mod build;
 mod help;
 mod keep;
 mod own;
 mod shown;
 mod status;
+mod time;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -21,6 +23,7 @@ use crate::error::CliError;
 use build::Detail;
 
 pub(crate) use archive::{ArchiveCommand, MembersFormat};
+pub(crate) use binlog::{BinlogCommand, LogsFormat, Recovery, Wanted};
 pub(crate) use keep::{KeepCommand, KeepFormat};
 pub(crate) use own::{FactsFormat, Shell};
 pub(crate) use shown::{completions, pages};
@@ -64,12 +67,13 @@ impl Typed {
                         | KeepCommand::Copy { format: KeepFormat::Json, .. }
                 )
         );
-        self.json || by_format
+        let of_logs = matches!(&self.command, Command::Binlog(command) if command.is_json());
+        self.json || by_format || of_logs
     }
 }
 
 /// A command with the options that only it has.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Command {
     Full,
     Incr,
@@ -79,7 +83,7 @@ pub(crate) enum Command {
         all: bool,
     },
     Status(StatusCommand),
-    RestoreSet,
+    RestoreSet(Option<Box<Recovery>>),
     ApplyLast,
     ConfigShow {
         /// `None`: whatever suits where the output goes.
@@ -103,8 +107,8 @@ pub(crate) enum Command {
     },
     /// Decide what is kept.
     Keep(KeepCommand),
-    /// A command that this version does not have.
-    Absent(Task),
+    /// Work on binary logs.
+    Binlog(BinlogCommand),
 }
 
 impl Command {
@@ -114,7 +118,7 @@ impl Command {
             Command::Incr => Task::Incr,
             Command::List { .. } => Task::List,
             Command::Status(_) => Task::Status,
-            Command::RestoreSet => Task::RestoreSet,
+            Command::RestoreSet(_) => Task::RestoreSet,
             Command::ApplyLast => Task::ApplyLast,
             Command::ConfigShow { .. } => Task::ConfigShow,
             Command::Archive(command) => command.task(),
@@ -123,7 +127,7 @@ impl Command {
             Command::Completions { .. } => Task::Completions,
             Command::Manual { .. } => Task::Manual,
             Command::Keep(command) => command.task(),
-            Command::Absent(task) => *task,
+            Command::Binlog(command) => command.task(),
         }
     }
 }
@@ -159,7 +163,8 @@ pub(crate) fn parse(args: &[OsString]) -> Result<Parsed, CliError> {
     let flag = |name: &str| matches.get_flag(name);
     let text = |name: &str| matches.get_one::<String>(name).cloned();
     Ok(Parsed::Typed(Box::new(Typed {
-        command: command(task, matches),
+        command: command(task, matches)
+            .ok_or_else(|| CliError::Internal(format!("{task} came without its arguments")))?,
         layer: layer(matches),
         config: text("config").map(PathBuf::from),
         section: text("config_section").unwrap_or_else(|| build::DEFAULT_SECTION.to_owned()),
@@ -217,13 +222,13 @@ fn innermost(matches: &ArgMatches) -> (String, &ArgMatches) {
     (words.join(" "), innermost)
 }
 
-fn command(task: Task, matches: &ArgMatches) -> Command {
+fn command(task: Task, matches: &ArgMatches) -> Option<Command> {
     let json = matches.get_flag("json");
     let text = |name: &str| matches.get_one::<String>(name).map(String::as_str);
-    match task {
+    Some(match task {
         Task::Full => Command::Full,
         Task::Incr => Command::Incr,
-        Task::RestoreSet => Command::RestoreSet,
+        Task::RestoreSet => Command::RestoreSet(binlog::recovery(matches).map(Box::new)),
         Task::ApplyLast => Command::ApplyLast,
         Task::List => Command::List {
             format: match text(build::FORMAT) {
@@ -246,11 +251,15 @@ fn command(task: Task, matches: &ArgMatches) -> Command {
             Command::Archive(archive::command(task, matches))
         }
         Task::Prune | Task::Copy | Task::Pin | Task::Unpin | Task::Wipeout => {
-            keep::command(task, matches).map_or(Command::Absent(task), Command::Keep)
+            Command::Keep(keep::command(task, matches)?)
         }
-        Task::BinlogStream => Command::Absent(task),
-        Task::Meta | Task::LastLsn | Task::Completions | Task::Manual => own::command(task, matches),
-    }
+        Task::BinlogStream
+        | Task::BinlogList
+        | Task::BinlogShow
+        | Task::BinlogFind
+        | Task::RecoveryWindow => Command::Binlog(binlog::command(task, matches)?),
+        Task::Meta | Task::LastLsn | Task::Completions | Task::Manual => own::command(task, matches)?,
+    })
 }
 
 /// The settings among the options.

@@ -67,13 +67,13 @@ fn backup(text: &str) -> Result<Option<BackupId>, String> {
 }
 
 /// The command; `task` is one of these.
-pub(super) fn command(task: Task, matches: &ArgMatches) -> Command {
+pub(super) fn command(task: Task, matches: &ArgMatches) -> Option<Command> {
     let format = || match matches.get_one::<String>(FORMAT).map(String::as_str) {
         Some("json") => FactsFormat::Json,
         None if matches.get_flag("json") => FactsFormat::Json,
         _ => FactsFormat::Lines,
     };
-    match task {
+    Some(match task {
         Task::Meta => {
             let backup = matches.get_one::<Option<BackupId>>(BACKUP).copied().flatten();
             Command::Meta { backup, format: format() }
@@ -90,6 +90,6 @@ pub(super) fn command(task: Task, matches: &ArgMatches) -> Command {
         Task::Manual => {
             Command::Manual { directory: matches.get_one::<PathBuf>(DIRECTORY).cloned().unwrap_or_default() }
         }
-        other => Command::Absent(other),
-    }
+        _ => return None,
+    })
 }

@@ -7,7 +7,7 @@ use clap::builder::PossibleValuesParser;
 use clap::{Arg, Command, ValueHint};
 use clap_complete::shells;
 use clap_mangen::Man;
-use xb_core::settings::{Availability, Key, Kind};
+use xb_core::settings::{Key, Kind};
 
 use super::Shell;
 use super::build::{self, Detail};
@@ -21,9 +21,7 @@ pub(super) fn option(key: &Key, arg: Arg) -> Arg {
         Kind::File => arg.value_hint(ValueHint::FilePath),
         Kind::Directory | Kind::Directories => arg.value_hint(ValueHint::DirPath),
         Kind::Choice(words) => {
-            let is_there = |availability| matches!(availability, Availability::Now);
-            let words = words.iter().filter(|word| is_there(word.availability)).map(|word| word.text);
-            arg.value_parser(PossibleValuesParser::new(words)).hide_possible_values(true)
+            arg.value_parser(PossibleValuesParser::new(words.iter().copied())).hide_possible_values(true)
         }
         _ => arg,
     }

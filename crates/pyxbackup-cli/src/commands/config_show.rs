@@ -12,7 +12,7 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::render::table::STYLE;
 
-const HEADINGS: [&str; 4] = ["KEY", "VALUE", "WHERE FROM", "NOTE"];
+const HEADINGS: [&str; 3] = ["KEY", "VALUE", "WHERE FROM"];
 /// Stands for no value, so that columns stay columns for tools that split at blanks.
 const NO_VALUE: &str = "-";
 
@@ -28,17 +28,12 @@ pub(super) fn run(call: &Call, format: Option<ConfigFormat>, out: &mut dyn Write
     Ok(Exit::Success)
 }
 
-fn cells(entry: &Entry) -> [String; 4] {
+fn cells(entry: &Entry) -> [String; 3] {
     [
         entry.key.name.to_owned(),
         entry.value.clone().unwrap_or_else(|| NO_VALUE.to_owned()),
         entry.origin.to_string(),
-        note(entry).to_owned(),
     ]
-}
-
-fn note(entry: &Entry) -> &'static str {
-    if entry.awaits.is_some() { "not in this version" } else { "" }
 }
 
 fn table(entries: &[Entry]) -> String {
@@ -56,11 +51,11 @@ fn aligned(entries: &[Entry]) -> String {
     let mut rows = vec![HEADINGS.map(str::to_owned)];
     rows.extend(entries.iter().map(cells));
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths = [width(0), width(1), width(2)];
-    let line = |row: &[String; 4]| {
-        let [key, value, origin, note] = row;
-        let [a, b, c] = widths;
-        format!("{}\n", format!("{key:a$}  {value:b$}  {origin:c$}  {note}").trim_end())
+    let widths = [width(0), width(1)];
+    let line = |row: &[String; 3]| {
+        let [key, value, origin] = row;
+        let [a, b] = widths;
+        format!("{}\n", format!("{key:a$}  {value:b$}  {origin}").trim_end())
     };
     rows.iter().map(line).collect()
 }
@@ -70,13 +65,12 @@ struct Shown<'a> {
     key: &'static str,
     value: Option<&'a str>,
     origin: &'a Origin,
-    awaits: Option<&'static str>,
 }
 
 impl<'a> Shown<'a> {
     fn of(entry: &'a Entry) -> Self {
-        let Entry { key, value, origin, awaits } = entry;
-        Shown { key: key.name, value: value.as_deref(), origin, awaits: *awaits }
+        let Entry { key, value, origin } = entry;
+        Shown { key: key.name, value: value.as_deref(), origin }
     }
 }
 

@@ -3,12 +3,14 @@
 mod apply_last;
 mod archive;
 mod backup;
+mod binlog;
 mod config_show;
 mod fleet;
 mod keep;
 mod list;
 mod manual;
 mod meta;
+mod recover;
 mod restore_set;
 mod status;
 
@@ -38,7 +40,8 @@ pub(crate) fn dispatch(
         Command::List { format, all: false } => list::run(call, format, out, err),
         Command::Status(asked) if asked.all => fleet::status(call, &asked, out),
         Command::Status(asked) => status::run(call, &asked, out),
-        Command::RestoreSet => restore_set::run(call, out),
+        Command::RestoreSet(None) => restore_set::run(call, out),
+        Command::RestoreSet(Some(recovery)) => recover::run(call, &recovery, out),
         Command::ApplyLast => apply_last::run(call, out),
         Command::ConfigShow { format } => config_show::run(call, format, out),
         Command::Archive(command) => archive::run(call, command, out),
@@ -46,7 +49,7 @@ pub(crate) fn dispatch(
         Command::LastLsn { format } => meta::last_lsn(call, format, out),
         Command::Completions { .. } | Command::Manual { .. } => of_the_program(&command, out),
         Command::Keep(command) => keep::run(call, command, out, err),
-        Command::Absent(task) => Err(CliError::Internal(format!("{task} was let through"))),
+        Command::Binlog(command) => binlog::run(call, command, out),
     }
 }
 

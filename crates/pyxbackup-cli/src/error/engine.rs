@@ -1,6 +1,7 @@
 //! Errors of the engine room: the exit code, the words and the remedy of each.
 
 mod archive;
+mod logs;
 mod store;
 
 use std::io;
@@ -70,6 +71,21 @@ impl Failure {
             | EngineError::NotAsAsked { .. }
             // Every child of a run is an engine.
             | EngineError::Process(_) => Exit::Engine,
+            EngineError::Logs(_)
+            | EngineError::Stream(_)
+            | EngineError::Recover(_)
+            | EngineError::NoBase { .. }
+            | EngineError::NoBinlog { .. }
+            | EngineError::NoServerProgram { .. }
+            | EngineError::OtherServerProgram { .. }
+            | EngineError::NoSuchLog { .. }
+            | EngineError::SeveralLogs { .. }
+            | EngineError::DamagedLog { .. }
+            | EngineError::LogUnusable { .. }
+            | EngineError::LogsNotPushed { .. }
+            | EngineError::Sandbox(_)
+            | EngineError::Replay(_)
+            | EngineError::KeeperLost => logs::exit(&self.error),
             EngineError::Lock(LockError::Fs(_))
             | EngineError::NotSet { .. }
             | EngineError::Address(_)
@@ -120,6 +136,8 @@ impl Failure {
             EngineError::Remove(_) | EngineError::Shelve(_) => "prune",
             EngineError::NoSpace { .. } => "space",
             EngineError::Fs(_) => "files",
+            // The exit code's match is the one that has to know them all.
+            error => logs::kind(error),
         }
     }
 
@@ -291,6 +309,7 @@ fn remedy(error: &EngineError) -> Option<String> {
             "see what stands there; `pyxbackup prune --dry-run` shows what is to be done"
         }
         EngineError::Process(error) => of_process(error),
+        error => return logs::remedy(error),
     };
     Some(text.to_owned())
 }

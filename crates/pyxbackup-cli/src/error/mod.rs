@@ -19,9 +19,6 @@ pub(crate) enum CliError {
     /// The arguments make no sense.
     #[error("{message}")]
     Usage { message: String, hints: Vec<String> },
-    /// A command of the Python tool that this version does not have.
-    #[error("the command {command} is not in this version")]
-    NotInThisVersion { command: &'static str, instead: &'static str },
     /// The configuration file cannot be used.
     #[error("{message}")]
     File { message: String, hint: String },
@@ -87,10 +84,7 @@ impl CliError {
     /// The exit code. Every error has one.
     pub(crate) fn exit(&self) -> Exit {
         match self {
-            CliError::Usage { .. }
-            | CliError::NotInThisVersion { .. }
-            | CliError::File { .. }
-            | CliError::Settings { .. } => Exit::Fatal,
+            CliError::Usage { .. } | CliError::File { .. } | CliError::Settings { .. } => Exit::Fatal,
             CliError::Engine(failure) => failure.exit(),
             CliError::Output(_) | CliError::Internal(_) => Exit::Unexpected,
         }
@@ -100,7 +94,6 @@ impl CliError {
     fn kind(&self) -> &'static str {
         match self {
             CliError::Usage { .. } => "usage",
-            CliError::NotInThisVersion { .. } => "not_in_this_version",
             CliError::File { .. } => "config_file",
             CliError::Settings { .. } => "settings",
             CliError::Engine(failure) => failure.kind(),
@@ -115,7 +108,6 @@ impl CliError {
             |hints: Vec<String>| vec![Message { message: self.to_string(), engine_said: Vec::new(), hints }];
         match self {
             CliError::Usage { hints, .. } => one(hints.clone()),
-            CliError::NotInThisVersion { instead, .. } => one(vec![(*instead).to_owned()]),
             CliError::File { hint, .. } => one(vec![hint.clone()]),
             CliError::Settings { error, config } => settings_messages(&error.problems, config.is_some()),
             CliError::Engine(failure) => vec![Message {

@@ -54,7 +54,13 @@ fn rows(report: &PruneReport) -> Vec<Row> {
         let why = "older than every backup that stays".to_owned();
         ["remove".to_owned(), what, "-".into(), "-".into(), String::new(), why]
     });
-    sets.chain(left).chain(logs).chain(in_copies(report)).collect()
+    let binlogs = (!report.binlogs.logs.is_empty()).then(|| {
+        let logs = &report.binlogs.logs;
+        let what = format!("{} binary {}", logs.len(), if logs.len() == 1 { "log" } else { "logs" });
+        let bytes = units::bytes(logs.iter().map(|log| log.stored_bytes).sum());
+        ["remove".to_owned(), what, "-".into(), "-".into(), bytes, "no kept backup needs them".to_owned()]
+    });
+    sets.chain(left).chain(logs).chain(binlogs).chain(in_copies(report)).collect()
 }
 
 /// What was removed from the stores with copies.

@@ -1,6 +1,7 @@
 //! `list` as the Python tool printed it. Scripts read these lines: what does not count stands on lines that
 //! tool never printed.
 
+use xb_binlog::gap::Gap;
 use xb_catalog::{BackupRecord, BackupSet, Shelf, ShelvedSet};
 use xb_engine::ListReport;
 
@@ -14,8 +15,11 @@ pub(crate) fn lines(report: &ListReport) -> String {
     lines.extend(copies("Weekly", &catalog.weekly));
     lines.extend(copies("Monthly", &catalog.monthly));
     lines.extend(copies("Yearly", &catalog.yearly));
-    if let (Some(first), Some(last)) = (catalog.binlogs.first(), catalog.binlogs.last()) {
-        lines.push(format!("# Binary logs from {first} to {last}, {} total", catalog.binlogs.len()));
+    if let Some(logs) = &report.logs {
+        lines.push(format!("# Binary logs from {} to {}, {} total", logs.first, logs.last, logs.total));
+        let place = |place: &Option<_>| place.as_ref().map_or("?".to_owned(), ToString::to_string);
+        let gap = |gap: &Gap| format!("# Gap: {} to {}: {}", place(&gap.from), place(&gap.to), gap.reason);
+        lines.extend(logs.gaps.iter().map(gap));
     }
     lines.extend(sets().flat_map(bad));
     lines.extend(

@@ -2,6 +2,7 @@
 
 pub(crate) mod archive;
 pub(crate) mod backup;
+pub(crate) mod binlogs;
 pub(crate) mod blocks;
 pub(crate) mod keep;
 pub(crate) mod lines;

@@ -24,6 +24,7 @@ pub(crate) fn text(report: &StatusReport, origin: Origin<'_>) -> String {
     page.gauge("status_level", "The worst verdict.", Some(verdict(report.level)));
     of_last(&mut page, &report.values);
     of_store(&mut page, &report.values);
+    of_binlogs(&mut page, &report.values);
     page.text
 }
 
@@ -59,6 +60,16 @@ fn of_store(page: &mut Page<'_>, values: &StatusValues) {
     page.gauge("age_limit_seconds", help, limits.age_seconds);
     let help = "The duration of a run that is a warning.";
     page.gauge("running_limit_seconds", help, limits.running_seconds);
+}
+
+fn of_binlogs(page: &mut Page<'_>, values: &StatusValues) {
+    let logs = &values.binlogs;
+    let help = "All that was committed before is in the archive of binary logs.";
+    page.gauge("binlog_seen_until_timestamp_seconds", help, logs.seen_until_unix);
+    page.gauge("binlog_lag_seconds", "How long ago that was.", logs.lag_seconds);
+    let help = "What the server had more when it was last asked.";
+    page.gauge("binlog_lag_bytes", help, logs.lag_bytes);
+    page.gauge("binlog_gaps", "Places where binary logs are missing.", logs.gaps);
 }
 
 struct Page<'a> {

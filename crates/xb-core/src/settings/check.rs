@@ -1,38 +1,27 @@
-//! Checks that one value alone cannot answer: what this version can do, and what fits together.
+//! Checks that one value alone cannot answer: what fits together.
 
 use super::error::Problem;
-use super::layer::GivenEntry;
-use super::value::{Value, Wrong};
+use super::value::{Value, Wrong, wrong};
 use super::{
-    ApplyLogArchive, Availability, CompressWith, EncryptWith, EngineChoice, Key, Origin, Settings,
-    SmtpSecurity, Task, Word, extra,
+    ApplyLogArchive, CompressWith, EncryptWith, EngineChoice, Key, Origin, Settings, SmtpSecurity, Task,
+    extra,
 };
-
-/// The problem with a value that asks for a feature this version does not have.
-pub(super) fn availability(entry: &GivenEntry, value: &Value) -> Option<Problem> {
-    let feature = value.awaits().or(match entry.key.availability {
-        Availability::Later(feature) if !value.asks_for_nothing(entry.key) => Some(feature),
-        _ => None,
-    })?;
-    Some(Problem::NotAvailable {
-        origin: entry.origin.clone(),
-        key: entry.key,
-        shown: super::value::for_message(entry.key, &entry.given),
-        feature,
-    })
-}
 
 /// Refuses values that contradict what pyxbackup does itself.
 pub(super) fn contradictions(key: &Key, value: Value) -> Result<Value, Wrong> {
     match &value {
+        Value::Text(text) if key.name == "first_binlog" => match text.parse::<crate::BinlogName>() {
+            Ok(_) => Ok(value),
+            Err(error) => Err(wrong(error.to_string(), "write a name as SHOW BINARY LOGS prints it")),
+        },
         Value::Words(words) if key.name.starts_with("extra_") => extra::check(words).map(|()| value),
         _ => Ok(value),
     }
 }
 
 /// The compressor a word stands for, if this version has it.
-pub(super) fn compressor(word: &Word) -> Option<CompressWith> {
-    match word.text {
+pub(super) fn compressor(word: &str) -> Option<CompressWith> {
+    match word {
         "gzip" => Some(CompressWith::Gzip),
         "zstd" => Some(CompressWith::Zstd),
         "lz4" => Some(CompressWith::Lz4),
@@ -42,8 +31,8 @@ pub(super) fn compressor(word: &Word) -> Option<CompressWith> {
 }
 
 /// The encryption a word stands for.
-pub(super) fn encryption(word: &Word) -> Option<EncryptWith> {
-    match word.text {
+pub(super) fn encryption(word: &str) -> Option<EncryptWith> {
+    match word {
         "AES128" => Some(EncryptWith::Aes128),
         "AES192" => Some(EncryptWith::Aes192),
         "AES256" => Some(EncryptWith::Aes256),
@@ -86,8 +75,8 @@ pub(super) fn remote_needs(settings: &Settings, task: Task) -> Vec<Problem> {
 }
 
 /// What a word says that turns something on or off, or leaves it to what else is set.
-pub(super) fn switch(word: &Word) -> Option<bool> {
-    match word.text {
+pub(super) fn switch(word: &str) -> Option<bool> {
+    match word {
         "on" => Some(true),
         "off" => Some(false),
         _ => None,
@@ -95,13 +84,13 @@ pub(super) fn switch(word: &Word) -> Option<bool> {
 }
 
 /// The form of backups that are prepared as well.
-pub(super) fn apply_log_archive(word: &Word) -> ApplyLogArchive {
-    if word.text == "xbs" { ApplyLogArchive::Xbs } else { ApplyLogArchive::Tar }
+pub(super) fn apply_log_archive(word: &str) -> ApplyLogArchive {
+    if word == "xbs" { ApplyLogArchive::Xbs } else { ApplyLogArchive::Tar }
 }
 
 /// The protection of mails that a word stands for.
-pub(super) fn smtp_security(word: &Word) -> SmtpSecurity {
-    match word.text {
+pub(super) fn smtp_security(word: &str) -> SmtpSecurity {
+    match word {
         "starttls" => SmtpSecurity::StartTls,
         "tls" => SmtpSecurity::Tls,
         _ => SmtpSecurity::None,
@@ -109,8 +98,8 @@ pub(super) fn smtp_security(word: &Word) -> SmtpSecurity {
 }
 
 /// The choice of engine a word stands for.
-pub(super) fn engine(word: &Word) -> Option<EngineChoice> {
-    match word.text {
+pub(super) fn engine(word: &str) -> Option<EngineChoice> {
+    match word {
         "auto" => Some(EngineChoice::Auto),
         "mariadb-backup" => Some(EngineChoice::MariadbBackup),
         "xtrabackup" => Some(EngineChoice::Xtrabackup),

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::{Key, Kind, Origin, Task};
+use super::{Key, Origin, Task};
 use crate::ErrorClass;
 
 /// Settings cannot be used. Holds every reason found, at least one.
@@ -98,18 +98,6 @@ pub enum Problem {
         /// What to write instead.
         remedy: String,
     },
-    /// The value asks for something that this version cannot do.
-    #[error("{origin}: {} = {shown}: {feature} is not in this version", key.name)]
-    NotAvailable {
-        /// Where.
-        origin: Origin,
-        /// Which.
-        key: &'static Key,
-        /// The value.
-        shown: String,
-        /// What it asks for.
-        feature: &'static str,
-    },
     /// A command cannot do without this setting.
     #[error("{} is not set, and {task} needs it", key.name)]
     Missing {
@@ -139,7 +127,6 @@ impl Problem {
                 format!("remove the line and give --{} on the command line", key.long)
             }
             Problem::Value { remedy, .. } => remedy.clone(),
-            Problem::NotAvailable { origin, key, .. } => turn_off(origin, key),
             Problem::Missing { key, .. } => match key.place {
                 super::Place::Anywhere => {
                     format!("give --{}, or set {} in the configuration file", key.long, key.name)
@@ -156,29 +143,9 @@ impl Problem {
             Problem::Syntax { origin, .. }
             | Problem::UnknownKey { origin, .. }
             | Problem::CommandLineOnly { origin, .. }
-            | Problem::Value { origin, .. }
-            | Problem::NotAvailable { origin, .. } => Some(origin),
+            | Problem::Value { origin, .. } => Some(origin),
             Problem::NoSection { .. } | Problem::Missing { .. } => None,
         }
-    }
-}
-
-fn turn_off(origin: &Origin, key: &Key) -> String {
-    let other_words = match key.kind {
-        Kind::Flag => format!(" or set {} = 0", key.name),
-        Kind::Choice(words) => {
-            let is_now = |word: &&super::Word| word.availability == super::Availability::Now;
-            let words: Vec<&str> = words.iter().filter(is_now).map(|word| word.text).collect();
-            match key.availability {
-                super::Availability::Now => format!(" or set {} to {}", key.name, words.join(" or ")),
-                _ => String::new(),
-            }
-        }
-        _ => String::new(),
-    };
-    match origin {
-        Origin::CommandLine { option } => format!("leave out {option}"),
-        _ => format!("remove the line{other_words}"),
     }
 }
 

@@ -20,6 +20,7 @@
 pub mod cnf;
 pub mod toml;
 
+mod binlogs;
 mod check;
 mod error;
 mod extra;
@@ -37,11 +38,12 @@ use serde::Serialize;
 
 use crate::Secret;
 
+pub use binlogs::{BinlogSettings, BinlogTls};
 pub use error::{Problem, SettingsError, Warning};
 pub use layer::{Given, GivenEntry, Layer};
 pub use origin::Origin;
 pub use resolve::{Entry, Resolved, resolve};
-pub use table::{Availability, Group, KEYS, Key, Kind, Place, Word};
+pub use table::{Group, KEYS, Key, Kind, Place};
 pub use task::Task;
 
 /// How a streamed backup is compressed.
@@ -285,6 +287,10 @@ pub struct Settings {
     /// How long a hook may take, in seconds.
     pub hook_timeout_seconds: u64,
 
+    /// Binary logs.
+    #[serde(flatten)]
+    pub binlogs: BinlogSettings,
+
     /// What `meta` prints.
     pub meta_item: Vec<String>,
 
@@ -377,6 +383,7 @@ impl Default for Settings {
             hook_after_success: Vec::new(),
             hook_after_failure: Vec::new(),
             hook_timeout_seconds: 600,
+            binlogs: BinlogSettings::default(),
             meta_item: Vec::new(),
             status_running_hours: 24,
             status_age_hours: 36,

@@ -3,7 +3,7 @@
 use super::error::{Problem, SettingsError, Warning};
 use super::layer::{GivenEntry, Layer};
 use super::value::{self, Value};
-use super::{Availability, KEYS, Key, Origin, Place, PrepareMemory, Settings, Task, check};
+use super::{KEYS, Key, Origin, Place, PrepareMemory, Settings, Task, check};
 
 /// Settings ready for use, and how they came about.
 #[derive(Clone, Debug)]
@@ -25,8 +25,6 @@ pub struct Entry {
     pub value: Option<String>,
     /// Where it was set.
     pub origin: Origin,
-    /// The feature it belongs to, where this version does not have it.
-    pub awaits: Option<&'static str>,
 }
 
 impl Resolved {
@@ -55,9 +53,6 @@ pub fn resolve(layers: &[Layer], task: Task) -> Result<Resolved, SettingsError> 
                 text: format!("{} is not usable; {task} does not need it", problem_key(&problem)),
             }),
             Ok(value) => {
-                if stops && task != Task::ConfigShow {
-                    problems.extend(check::availability(entry, &value));
-                }
                 values.push((entry.key, value, entry.origin.clone()));
             }
         }
@@ -82,7 +77,9 @@ pub fn resolve(layers: &[Layer], task: Task) -> Result<Resolved, SettingsError> 
     if task != Task::ArchiveConvert && Key::named("compress_level").is_some_and(|key| key.matters(task)) {
         problems.extend(check::compress_level(&settings, origin_of("compress_level")));
     }
-    if matches!(task, Task::Full | Task::Incr) {
+    if matches!(task, Task::Full | Task::Incr)
+        || (task == Task::BinlogStream && settings.binlogs.binlog_encrypt)
+    {
         problems.extend(check::encryption_needs(&settings, task));
     }
     if !problems.is_empty() {
@@ -121,38 +118,27 @@ fn read(entry: &GivenEntry) -> Result<Value, Problem> {
 fn problem_key(problem: &Problem) -> &str {
     match problem {
         Problem::UnknownKey { key, .. } => key,
-        Problem::CommandLineOnly { key, .. }
-        | Problem::Value { key, .. }
-        | Problem::NotAvailable { key, .. }
-        | Problem::Missing { key, .. } => key.name,
+        Problem::CommandLineOnly { key, .. } | Problem::Value { key, .. } | Problem::Missing { key, .. } => {
+            key.name
+        }
         Problem::Syntax { .. } | Problem::NoSection { .. } => "",
     }
 }
 
 fn entries(values: &[(&'static Key, Value, Origin)]) -> Vec<Entry> {
-    let of_key = |key: &Key| match key.availability {
-        Availability::Now => None,
-        Availability::Later(feature) => Some(feature),
-    };
     let entry = |key: &'static Key| match values.iter().find(|(set, ..)| set.name == key.name) {
-        Some((_, value, origin)) => Some(Entry {
-            key,
-            value: Some(value.shown()),
-            origin: origin.clone(),
-            awaits: value.awaits().or(of_key(key)),
-        }),
+        Some((_, value, origin)) => Some(Entry { key, value: Some(value.shown()), origin: origin.clone() }),
         None if key.place == Place::CommandLine => None,
         None => Some(Entry {
             key,
             value: Some(key.default).filter(|text| !text.is_empty()).map(str::to_owned),
             origin: Origin::Default,
-            awaits: of_key(key),
         }),
     };
     KEYS.iter().filter_map(entry).collect()
 }
 
-/// Puts a value into its field. Keys of features to come have none.
+/// Puts a value into its field.
 fn store(settings: &mut Settings, name: &str, value: &Value) {
     match (name, value.clone()) {
         ("mysql_user", Value::Text(text)) => settings.mysql_user = Some(text),
@@ -227,7 +213,7 @@ fn store_elsewhere(settings: &mut Settings, name: &str, value: Value) {
         ("remote_nc_port", Value::Ports(low, high)) => settings.remote_nc_port = Some((low, high)),
         ("ssh_opts", Value::Words(words)) => settings.ssh_opts = words,
         ("ssh_user", Value::Text(text)) => settings.ssh_user = text,
-        _ => {}
+        (name, value) => settings.binlogs.store(name, value),
     }
 }
 
@@ -262,11 +248,11 @@ fn store_told(settings: &mut Settings, name: &str, value: Value) {
 }
 
 /// The table's ranges fit the fields' types.
-fn whole<T: TryFrom<i64>>(number: i64) -> Option<T> {
+pub(super) fn whole<T: TryFrom<i64>>(number: i64) -> Option<T> {
     T::try_from(number).ok()
 }
 
-fn set_whole<T: TryFrom<i64>>(field: &mut T, number: i64) {
+pub(super) fn set_whole<T: TryFrom<i64>>(field: &mut T, number: i64) {
     if let Some(number) = whole(number) {
         *field = number;
     }

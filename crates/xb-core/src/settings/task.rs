@@ -40,6 +40,14 @@ pub enum Task {
     Unpin,
     /// Copy binary logs continuously.
     BinlogStream,
+    /// List the archive of binary logs.
+    BinlogList,
+    /// Show the transactions of a binary log.
+    BinlogShow,
+    /// Find a transaction or a time in the archive.
+    BinlogFind,
+    /// Tell from when to when data can be recovered.
+    RecoveryWindow,
     /// Remove every backup.
     Wipeout,
     /// Print single facts about a store, for scripts.
@@ -54,7 +62,7 @@ pub enum Task {
 
 impl Task {
     /// Every command, in the order in which help lists them.
-    pub const ALL: [Task; 21] = [
+    pub const ALL: [Task; 25] = [
         Task::Full,
         Task::Incr,
         Task::List,
@@ -71,6 +79,10 @@ impl Task {
         Task::Pin,
         Task::Unpin,
         Task::BinlogStream,
+        Task::BinlogList,
+        Task::BinlogShow,
+        Task::BinlogFind,
+        Task::RecoveryWindow,
         Task::Wipeout,
         Task::Meta,
         Task::LastLsn,
@@ -105,6 +117,10 @@ impl Task {
             Task::Pin => "pin",
             Task::Unpin => "unpin",
             Task::BinlogStream => "binlog-stream",
+            Task::BinlogList => "binlog list",
+            Task::BinlogShow => "binlog show",
+            Task::BinlogFind => "binlog find",
+            Task::RecoveryWindow => "recovery-window",
             Task::Wipeout => "wipeout",
             Task::Meta => "meta",
             Task::LastLsn => "last-lsn",

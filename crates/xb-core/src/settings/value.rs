@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::layer::Given;
-use super::{Availability, Key, Kind, Word, extra};
+use super::{Key, Kind, extra};
 use crate::{BackupId, MASK, Secret};
 
 /// The longest part of a wrong value that a message repeats.
@@ -20,7 +20,7 @@ pub(super) enum Value {
     Number(i64),
     /// The word of a [`Kind::NumberOr`].
     Instead(&'static str),
-    Choice(&'static Word),
+    Choice(&'static str),
     List(Vec<String>),
     Words(Vec<String>),
     Backup(Option<BackupId>),
@@ -28,25 +28,6 @@ pub(super) enum Value {
 }
 
 impl Value {
-    /// Whether the value turns nothing on, so that it may be set also where the feature does not exist.
-    pub(super) fn asks_for_nothing(&self, key: &Key) -> bool {
-        match self {
-            Value::Flag(on) => !on,
-            Value::Number(number) => *number == 0,
-            Value::List(items) | Value::Words(items) => items.is_empty(),
-            Value::Text(text) => text == key.default,
-            _ => false,
-        }
-    }
-
-    /// The feature a word asks for that this version does not have.
-    pub(super) fn awaits(&self) -> Option<&'static str> {
-        match self {
-            Value::Choice(Word { availability: Availability::Later(feature), .. }) => Some(feature),
-            _ => None,
-        }
-    }
-
     /// The value as `config show` prints it. Secrets are masked.
     pub(super) fn shown(&self) -> String {
         match self {
@@ -59,7 +40,7 @@ impl Value {
             }
             Value::Number(number) => number.to_string(),
             Value::Instead(word) => (*word).to_owned(),
-            Value::Choice(word) => word.text.to_owned(),
+            Value::Choice(word) => (*word).to_owned(),
             Value::List(items) => items.join(","),
             // Only a word with a NUL byte cannot be quoted, and reading refuses those.
             Value::Words(words) => {
@@ -173,13 +154,10 @@ fn number(text: &str, min: i64, max: i64) -> Result<Value, Wrong> {
     }
 }
 
-fn choice(text: &str, words: &'static [Word]) -> Result<Value, Wrong> {
-    let known = words.iter().find(|word| word.text.eq_ignore_ascii_case(text));
-    known.map(Value::Choice).ok_or_else(|| {
-        let is_now = |word: &&Word| word.availability == Availability::Now;
-        let words: Vec<&str> = words.iter().filter(is_now).map(|word| word.text).collect();
-        wrong("not a word that is known here", format!("write {}", words.join(" or ")))
-    })
+fn choice(text: &str, words: &'static [&'static str]) -> Result<Value, Wrong> {
+    let known = words.iter().find(|word| word.eq_ignore_ascii_case(text));
+    let unknown = || wrong("not a word that is known here", format!("write {}", words.join(" or ")));
+    known.map(|word| Value::Choice(word)).ok_or_else(unknown)
 }
 
 fn backup(text: &str) -> Result<Value, Wrong> {

@@ -6,21 +6,32 @@ use xb_pipeline::store::{StoreAddress, StoreError};
 use super::status::{Facts, Thresholds, judge};
 use crate::context::Context;
 use crate::error::EngineError;
+use crate::flow::binlogs::glance::Glance;
 use crate::report::{Fleet, FleetServer, ListReport, StatusReport};
 use crate::stores;
 
 /// What is in the stores beside the one of the settings, and in that.
 pub(crate) fn list(context: &Context) -> Result<Fleet<ListReport>, EngineError> {
-    each(context, |catalog| ListReport { catalog, lock: None })
+    each(context, |catalog| ListReport { catalog, lock: None, logs: None })
 }
 
 /// How things stand with each of them. Who asks from afar knows neither of locks nor of free space.
 pub(crate) fn status(context: &Context) -> Result<Fleet<StatusReport>, EngineError> {
     let settings = &context.settings;
-    let limits = Thresholds { running: settings.status_running_hours, age: settings.status_age_hours };
+    let limits = Thresholds::of(settings);
+    // The archives of other servers' logs are theirs.
+    let logs = Glance::default();
     each(context, |catalog| {
         let now = context.now();
-        judge(Facts { catalog: &catalog, lock: None, free_bytes: None, copies: &[], limits, now })
+        judge(Facts {
+            catalog: &catalog,
+            lock: None,
+            free_bytes: None,
+            copies: &[],
+            logs: &logs,
+            limits,
+            now,
+        })
     })
 }
 

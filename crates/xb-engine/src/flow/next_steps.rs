@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use xb_binlog::recover::ReplayPlan;
 use xb_catalog::BackupRecord;
 use xb_catalog::manifest::BinlogPoint;
 use xb_core::{Flavor, GtidSet, Version};
@@ -15,9 +16,41 @@ const RESETS_BINARY_LOGS: Version = Version::new(8, 2, 0);
 
 /// The steps for the restored `target` in `directory`.
 pub(crate) fn next_steps(target: &BackupRecord, directory: &Path) -> Vec<NextStep> {
-    let is_maria = target.server.as_ref().is_some_and(|server| server.flavor == Flavor::MariaDb);
-    let (server, binlog) = if is_maria { ("mariadbd", "mariadb-binlog") } else { ("mysqld", "mysqlbinlog") };
-    let mut steps = vec![
+    let binlog = if is_maria(target) { "mariadb-binlog" } else { "mysqlbinlog" };
+    let mut steps = first_steps(target, directory);
+    if let Some(coord) = target.binlog.as_ref().and_then(|point| point.coord.as_ref()) {
+        steps.push(step(
+            "replay binary logs from this place on for anything later than the backup",
+            [format!("{binlog} --start-position={} {} ...", coord.position, coord.file)],
+        ));
+    }
+    let gtids = target.binlog.as_ref().and_then(|point: &BinlogPoint| point.gtid.as_ref());
+    steps.extend(gtids.map(|gtids| gtid_step(target, gtids)));
+    for source in &target.replica_of {
+        let name = source.channel.as_ref().map(|channel| format!(" {channel:?}")).unwrap_or_default();
+        let purpose = format!("to replicate from the same source{name} as the server that was backed up");
+        steps.push(step(&purpose, source.statement.lines().map(str::to_owned)));
+    }
+    steps.push(last_step());
+    steps
+}
+
+/// The steps after data were recovered beyond `base`, by binary logs.
+pub(crate) fn after_recovery(base: &BackupRecord, directory: &Path, plan: &ReplayPlan) -> Vec<NextStep> {
+    let mut steps = first_steps(base, directory);
+    let is_all = plan.excluded.is_empty();
+    steps.extend(plan.gtids_at_stop.as_ref().filter(|_| is_all).map(|gtids| gtid_step(base, gtids)));
+    steps.push(last_step());
+    steps
+}
+
+fn is_maria(target: &BackupRecord) -> bool {
+    target.server.as_ref().is_some_and(|server| server.flavor == Flavor::MariaDb)
+}
+
+fn first_steps(target: &BackupRecord, directory: &Path) -> Vec<NextStep> {
+    let server = if is_maria(target) { "mariadbd" } else { "mysqld" };
+    vec![
         step(
             "give the files to the server's account",
             [format!("chown -R mysql:mysql {}", quoted(directory))],
@@ -26,32 +59,21 @@ pub(crate) fn next_steps(target: &BackupRecord, directory: &Path) -> Vec<NextSte
             "start a server on them, or move them to its empty data directory first",
             [format!("{server} --datadir={}", quoted(directory))],
         ),
-    ];
-    if let Some(coord) = target.binlog.as_ref().and_then(|point| point.coord.as_ref()) {
-        steps.push(step(
-            "replay binary logs from this place on for anything later than the backup",
-            [format!("{binlog} --start-position={} {} ...", coord.position, coord.file)],
-        ));
-    }
-    steps.extend(gtid_step(target));
-    for source in &target.replica_of {
-        let name = source.channel.as_ref().map(|channel| format!(" {channel:?}")).unwrap_or_default();
-        let purpose = format!("to replicate from the same source{name} as the server that was backed up");
-        steps.push(step(&purpose, source.statement.lines().map(str::to_owned)));
-    }
-    steps.push(step(
+    ]
+}
+
+fn last_step() -> NextStep {
+    step(
         "once it is in service, begin a new set: the backups so far belong to the history before",
         ["pyxbackup full".to_owned()],
-    ));
-    steps
+    )
 }
 
 fn step(purpose: &str, lines: impl IntoIterator<Item = String>) -> NextStep {
     NextStep { purpose: purpose.to_owned(), lines: lines.into_iter().collect() }
 }
 
-fn gtid_step(target: &BackupRecord) -> Option<NextStep> {
-    let gtid = target.binlog.as_ref().and_then(|point: &BinlogPoint| point.gtid.as_ref())?;
+fn gtid_step(target: &BackupRecord, gtid: &GtidSet) -> NextStep {
     let purpose = "to make the copy a replica of the server that was backed up, tell it what it has";
     let lines = match gtid {
         GtidSet::MariaDb(list) => vec![format!("SET GLOBAL gtid_slave_pos = '{list}';")],
@@ -59,7 +81,7 @@ fn gtid_step(target: &BackupRecord) -> Option<NextStep> {
             vec![reset_statement(target).to_owned(), format!("SET GLOBAL gtid_purged = '{set}';")]
         }
     };
-    Some(step(purpose, lines))
+    step(purpose, lines)
 }
 
 fn reset_statement(target: &BackupRecord) -> &'static str {

@@ -1,8 +1,11 @@
 //! `prune`: what is there → what is to be kept → sets move and go, leftovers of dead runs go, logs go with their
 //! backups. The plan is a value; without the lock it is only shown.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use xb_binlog::archive::BinlogArchive;
+use xb_binlog::prune::PrunePlan;
 use xb_catalog::plan::{Action, PlannedSet, RetentionPlan, RetentionPolicy, plan_retention};
 use xb_catalog::remove::Outcome;
 use xb_catalog::shelve::{ShelveError, shelve};
@@ -13,6 +16,7 @@ use xb_pipeline::fs::{FsError, remove_tree, tree_bytes};
 use xb_pipeline::monitor::Phase;
 
 use super::backup::create_lock_directories;
+use super::binlogs;
 use super::remote_script;
 use crate::context::{Context, Phases};
 use crate::error::EngineError;
@@ -30,7 +34,10 @@ pub(crate) fn run(
     dry_run: bool,
 ) -> Result<PruneReport, EngineError> {
     if dry_run {
-        return plan(context, options, false).map(|(_, _, report)| report);
+        let (_, _, mut report) = plan(context, options, false)?;
+        report.binlogs = binary_logs(context, &report.plan, true)?;
+        report.frees_bytes += bytes_of(&report.binlogs);
+        return Ok(report);
     }
     let (home, work_dir) = (context.repository()?, context.work_dir()?);
     create_lock_directories(&home, work_dir)?;
@@ -88,8 +95,28 @@ pub(super) fn carry_out(
         // A log in the way of nobody is not worth a word.
         let _ = std::fs::remove_file(log);
     }
+    match context.settled(binary_logs(context, &report.plan, false)) {
+        Ok(gone) => {
+            report.frees_bytes += bytes_of(&gone);
+            report.binlogs = gone;
+        }
+        Err(error) => attempt(context, &mut report.problems, Err(error))?,
+    }
     report.done = true;
     Ok(report)
+}
+
+/// Removes binary logs that what stays does not need, or with `dry_run` only says which.
+fn binary_logs(context: &Context, plan: &RetentionPlan, dry_run: bool) -> Result<PrunePlan, EngineError> {
+    let going = plan.sets.iter().filter(|set| matches!(set.action, Action::Remove { .. }));
+    let going: BTreeSet<BackupId> =
+        going.flat_map(|set| set.members.iter().map(|member| member.id)).collect();
+    let archive = BinlogArchive::look(binlogs::directory(context)?);
+    binlogs::prune::run(context, &archive, &|id| dry_run && going.contains(&id), dry_run)
+}
+
+fn bytes_of(plan: &PrunePlan) -> u64 {
+    plan.logs.iter().map(|log| log.stored_bytes).sum()
 }
 
 /// Whatever goes wrong with one thing keeps the others from nothing.
@@ -198,6 +225,7 @@ fn plan(
             plan,
             leftovers: left,
             logs,
+            binlogs: xb_binlog::prune::PrunePlan::default(),
             pins,
             pins_unreadable,
             frees_bytes,

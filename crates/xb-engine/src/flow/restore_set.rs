@@ -25,35 +25,88 @@ use crate::report::RestoreReport;
 use crate::tool::{PrepareMode, Tool};
 
 pub(crate) fn run(context: &Context) -> Result<RestoreReport, EngineError> {
-    let settings = &context.settings;
-    let restore_dir = settings.restore_dir.as_deref().ok_or(EngineError::NotSet { key: "restore_dir" })?;
     let mut phases = Phases::new(context);
-    phases.begin(Phase::Probe, "looking at the chain", None);
-    let home = context.repository()?;
-    // While it is held no set is moved or removed. A store elsewhere has no such lock: a member that goes meanwhile
-    // is an error that says so.
-    let reading = home.directory().map(|store| ReadersLock::reading(context, &store.join(readers::STORE)));
-    let _reading = reading.transpose()?;
-    let catalog = home.scan()?;
-    let plan = plan_restore(&catalog, settings.restore_backup, restore_dir)?;
-    if let Some(error) = &plan.passed_over {
-        context.monitor().warn(&format!("a newer backup cannot be restored: {error}"));
-    }
-    let tool = find_tool(context, &plan.members)?;
-    check_room(&plan, restore_dir)?;
-    let head = head(context, &plan, restore_dir);
-    let (keys, count) = (keys(context)?, head.as_ref().map_or(0, |head| head.count));
-    check_keys(context, plan.members.get(count..).unwrap_or_default(), &keys)?;
-    let workplace = Workplace::enter(&plan.workplace)?;
-    let restore = Restore { context, plan: &plan, tool: &tool, keys: &keys, workplace: &workplace };
-    let prepared = restore.make(&mut phases, head)?;
+    let ready = Ready::look(context, &mut phases, context.settings.restore_backup)?;
+    let workplace = ready.enter(context)?;
+    let prepared = ready.make(context, &mut phases, &workplace)?;
+    ready.finish(&mut phases, workplace)?;
+    report(ready.plan, prepared)
+}
 
-    phases.begin(Phase::Commit, &plan.target.to_string(), None);
-    remove_links(context, &workplace.data())?;
-    workplace.disk.sync()?;
-    rename(&workplace.data(), &plan.destination)?;
-    drop(workplace);
-    report(plan, prepared)
+/// The lock of a workplace.
+const LOCK: &str = "lock";
+
+/// A restore that can begin.
+pub(super) struct Ready {
+    pub(super) plan: RestorePlan,
+    restore_dir: PathBuf,
+    tool: Tool,
+    keys: Keys,
+    /// While it is held no set is moved or removed. A store elsewhere has no such lock: a member that goes meanwhile
+    /// is an error that says so.
+    _reading: Option<ReadersLock>,
+}
+
+impl Ready {
+    /// Looks at the chain of `target`, or of the newest backup.
+    pub(super) fn look(
+        context: &Context,
+        phases: &mut Phases<'_>,
+        target: Option<BackupId>,
+    ) -> Result<Self, EngineError> {
+        let restore_dir = context.settings.restore_dir.clone();
+        let restore_dir = restore_dir.ok_or(EngineError::NotSet { key: "restore_dir" })?;
+        phases.begin(Phase::Probe, "looking at the chain", None);
+        let home = context.repository()?;
+        let reading =
+            home.directory().map(|store| ReadersLock::reading(context, &store.join(readers::STORE)));
+        let reading = reading.transpose()?;
+        let plan = plan_restore(&home.scan()?, target, &restore_dir)?;
+        if let Some(error) = &plan.passed_over {
+            context.monitor().warn(&format!("a newer backup cannot be restored: {error}"));
+        }
+        let tool = find_tool(context, &plan.members)?;
+        Ok(Ready { plan, restore_dir, tool, keys: keys(context)?, _reading: reading.flatten() })
+    }
+
+    /// Fails where something stands in the way of the result.
+    pub(super) fn check_destination(&self) -> Result<(), EngineError> {
+        match self.plan.destination.symlink_metadata() {
+            Ok(_) => Err(EngineError::TargetExists { path: self.plan.destination.clone() }),
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// Enters the place where it is made. What a dead restore left there is gone then.
+    pub(super) fn enter(&self, context: &Context) -> Result<Workplace, EngineError> {
+        check_room(&self.plan, &self.restore_dir)?;
+        let count = head(context, &self.plan, &self.restore_dir).map_or(0, |head| head.count);
+        check_keys(context, self.plan.members.get(count..).unwrap_or_default(), &self.keys)?;
+        Workplace::enter(&self.plan.workplace)
+    }
+
+    /// Makes the data. Gives how many members came with the prepared copy.
+    pub(super) fn make(
+        &self,
+        context: &Context,
+        phases: &mut Phases<'_>,
+        workplace: &Workplace,
+    ) -> Result<usize, EngineError> {
+        let Ready { plan, tool, keys, .. } = self;
+        let head = head(context, plan, &self.restore_dir);
+        let prepared = Restore { context, plan, tool, keys, workplace }.make(phases, head)?;
+        remove_links(context, &workplace.data())?;
+        Ok(prepared)
+    }
+
+    /// Makes it appear.
+    pub(super) fn finish(&self, phases: &mut Phases<'_>, workplace: Workplace) -> Result<(), EngineError> {
+        phases.begin(Phase::Commit, &self.plan.target.to_string(), None);
+        workplace.disk.sync()?;
+        rename(&workplace.data(), &self.plan.destination)?;
+        drop(workplace);
+        Ok(())
+    }
 }
 
 /// A restore at work.
@@ -164,26 +217,61 @@ fn check_room(plan: &RestorePlan, restore_dir: &Path) -> Result<(), EngineError>
 }
 
 /// `P_<name>.partial`: where a restore is made. Gone when dropped.
-struct Workplace {
+pub(super) struct Workplace {
     path: PathBuf,
     disk: FilesystemSync,
     /// Held so that another restore to the same place knows that this one lives.
     _lock: File,
+    /// Whether it stays when this is dropped.
+    stays: bool,
 }
 
 impl Workplace {
     /// Enters it, after removing what a dead run left there.
     fn enter(path: &Path) -> Result<Self, EngineError> {
-        create_dir_private(path)?;
-        let lock = lock(path)?.ok_or_else(|| EngineError::RestoreRunning { path: path.to_owned() })?;
-        let workplace = Workplace { path: path.to_owned(), disk: FilesystemSync::open(path)?, _lock: lock };
-        remove_tree(&workplace.data())?;
-        remove_tree(&workplace.incremental())?;
+        let workplace = Self::enter_as_it_is(path)?;
+        workplace.clear()?;
         Ok(workplace)
     }
 
-    fn data(&self) -> PathBuf {
+    /// Enters it with all that a dead run left there.
+    pub(super) fn enter_as_it_is(path: &Path) -> Result<Self, EngineError> {
+        create_dir_private(path)?;
+        let lock = lock(path)?.ok_or_else(|| EngineError::RestoreRunning { path: path.to_owned() })?;
+        let disk = FilesystemSync::open(path)?;
+        Ok(Workplace { path: path.to_owned(), disk, _lock: lock, stays: false })
+    }
+
+    /// What is made.
+    pub(super) fn data(&self) -> PathBuf {
         self.path.join("data")
+    }
+
+    /// A file or directory beside it.
+    pub(super) fn beside(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// Removes all but what is made.
+    pub(super) fn clear_beside(&self) -> Result<(), FsError> {
+        let entries = std::fs::read_dir(&self.path).map_err(FsError::on("read directory", &self.path))?;
+        for path in entries.flatten().map(|entry| entry.path()) {
+            if path != self.data() && path != self.path.join(LOCK) {
+                remove(&path)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes what is made, and all else.
+    pub(super) fn clear(&self) -> Result<(), FsError> {
+        self.clear_beside()?;
+        remove_tree(&self.data())
+    }
+
+    /// Leaves it for a later run to go on with.
+    pub(super) fn leave(mut self) {
+        self.stays = true;
     }
 
     fn incremental(&self) -> PathBuf {
@@ -191,9 +279,17 @@ impl Workplace {
     }
 }
 
+/// Removes a file, or a directory with all in it.
+fn remove(path: &Path) -> Result<(), FsError> {
+    if path.is_dir() && !path.is_symlink() {
+        return remove_tree(path);
+    }
+    std::fs::remove_file(path).map_err(FsError::on("remove", path))
+}
+
 /// Takes the lock of a workplace; `None` when a living restore has it.
 fn lock(workplace: &Path) -> Result<Option<File>, FsError> {
-    let path = workplace.join("lock");
+    let path = workplace.join(LOCK);
     let mut options = std::fs::OpenOptions::new();
     let file =
         options.write(true).create(true).truncate(false).open(&path).map_err(FsError::on("open", &path))?;
@@ -210,7 +306,7 @@ fn remove_left_behind(restore_dir: &Path) -> Result<(), FsError> {
     for path in entries.flatten().map(|entry| entry.path()) {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let id = name.strip_prefix("P_").and_then(|name| name.strip_suffix(PARTIAL_SUFFIX));
-        let is_ours = id.is_some_and(|id| id.parse::<BackupId>().is_ok()) && path.join("lock").exists();
+        let is_ours = id.is_some_and(|id| id.parse::<BackupId>().is_ok()) && path.join(LOCK).exists();
         if is_ours && lock(&path)?.is_some() {
             remove_tree(&path)?;
         }
@@ -234,6 +330,9 @@ fn remove_links(context: &Context, data: &Path) -> Result<(), FsError> {
 
 impl Drop for Workplace {
     fn drop(&mut self) {
+        if self.stays {
+            return;
+        }
         // What cannot be removed now is removed by the next restore to the same place.
         let _ = remove_tree(&self.path);
     }

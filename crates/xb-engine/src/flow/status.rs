@@ -5,12 +5,14 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, FixedOffset};
 use xb_catalog::{BackupRecord, BackupSet, Catalog, ChainError, Moment, Shelf};
+use xb_core::settings::Settings;
 use xb_core::{BackupId, BackupKind};
 use xb_pipeline::fs::free_bytes;
 
 use crate::context::Context;
 use crate::copystate::{self, CopyState};
 use crate::error::EngineError;
+use crate::flow::binlogs::glance::{Glance, glance};
 use crate::lock::LockState;
 use crate::report::{
     Check, LastBackup, LastFull, Level, Limits, ListReport, Running, StatusReport, StatusValues,
@@ -34,6 +36,8 @@ pub(super) struct Facts<'a> {
     pub(super) free_bytes: Option<u64>,
     /// The stores with copies, with what is known of each here.
     pub(super) copies: &'a [(String, Option<CopyState>)],
+    /// What is known of binary logs.
+    pub(super) logs: &'a Glance,
     pub(super) limits: Thresholds,
     pub(super) now: DateTime<FixedOffset>,
 }
@@ -43,19 +47,33 @@ pub(super) struct Facts<'a> {
 pub(super) struct Thresholds {
     pub(super) running: u64,
     pub(super) age: u64,
+    /// In seconds.
+    pub(super) binlog_lag_seconds: u64,
+}
+
+impl Thresholds {
+    pub(super) fn of(settings: &Settings) -> Self {
+        Thresholds {
+            running: settings.status_running_hours,
+            age: settings.status_age_hours,
+            binlog_lag_seconds: settings.binlogs.status_binlog_lag_seconds,
+        }
+    }
 }
 
 pub(crate) fn run(context: &Context) -> Result<StatusReport, EngineError> {
-    let ListReport { catalog, lock } = super::list::run(context)?;
+    let ListReport { catalog, lock, .. } = super::list::run(context)?;
+    let logs = glance(context, &catalog);
     let settings = &context.settings;
     let copies = copies(context)?;
     Ok(judge(Facts {
         catalog: &catalog,
         copies: &copies,
+        logs: &logs,
         lock: lock.as_ref(),
         // Some file systems of the network do not tell. That is no reason to say nothing of the backups.
         free_bytes: context.repository()?.directory().and_then(|store| free_bytes(store).ok()),
-        limits: Thresholds { running: settings.status_running_hours, age: settings.status_age_hours },
+        limits: Thresholds::of(settings),
         now: context.now(),
     }))
 }
@@ -73,6 +91,9 @@ pub(super) fn judge(facts: Facts<'_>) -> StatusReport {
         check_space(facts, space),
         Some(store),
         check_copies(facts),
+        facts
+            .logs
+            .check(facts.now.to_utc(), i64::try_from(facts.limits.binlog_lag_seconds).unwrap_or(i64::MAX)),
     ];
     let others = others.into_iter().flatten();
     let checks = match last {
@@ -101,6 +122,7 @@ fn values(facts: Facts<'_>, space: Option<Space>) -> StatusValues {
         running: running(facts.lock, now),
         free_bytes: facts.free_bytes,
         needed_bytes: space.map(|space| space.needed),
+        binlogs: facts.logs.values(now.to_utc()),
         limits: Limits {
             age_seconds: Some(hours(limits.age)),
             running_seconds: Some(hours(limits.running)),

@@ -94,9 +94,13 @@ fn has_room(context: &Context, files_bytes: Option<u64>) -> Result<bool, EngineE
 }
 
 fn compression(context: &Context) -> Compression {
+    if context.settings.compress { compressor(context) } else { Compression::None }
+}
+
+/// What compresses a stream as a whole, where anything does.
+pub(super) fn compressor(context: &Context) -> Compression {
     let settings = &context.settings;
     match (settings.compress_with, settings.compress_level) {
-        _ if !settings.compress => Compression::None,
         (CompressWith::Gzip, None) => Compression::GZIP,
         (CompressWith::Gzip, Some(level)) => Compression::Gzip(level),
         (CompressWith::Zstd, None) => Compression::ZSTD,

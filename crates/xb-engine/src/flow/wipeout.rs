@@ -17,6 +17,7 @@ use xb_pipeline::fs::{FsError, remove_tree, tree_bytes};
 use xb_pipeline::monitor::Phase;
 
 use super::backup::{LOG_NAME, create_lock_directories};
+use super::binlogs;
 use crate::context::{Context, Phases};
 use crate::error::EngineError;
 use crate::lock::RunLock;
@@ -123,6 +124,9 @@ fn plan<'a>(
         logs.map(|name| catalog.root.join("binlogs").join(name.to_string())).filter(|path| path.is_file())
     {
         planned.path(&log, "a binary log");
+    }
+    for path in binlogs::of_ours(&catalog.root.join("binlogs")) {
+        planned.path(&path, "binary logs");
     }
     for pin in &catalog.pins {
         planned.path(&catalog.root.join(PINS_DIRECTORY).join(pin.id.to_string()), "a pin");

@@ -41,6 +41,8 @@ pub struct PruneReport {
     pub leftovers: Vec<LeftBehind>,
     /// Logs of runs that are older than every backup that stays.
     pub logs: Vec<PathBuf>,
+    /// Binary logs that no kept backup needs.
+    pub binlogs: xb_binlog::prune::PrunePlan,
     /// The pins of the store.
     #[serde(skip)]
     pub(crate) pins: Vec<Pin>,

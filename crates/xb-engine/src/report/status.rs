@@ -52,9 +52,18 @@ impl Check {
     pub const STORE: &'static str = "store";
     /// Whether the other stores have their copies, as far as is known here.
     pub const COPIES: &'static str = "copies";
+    /// Whether binary logs are streamed, without gaps and in time.
+    pub const BINLOGS: &'static str = "binlogs";
     /// Every name there is.
-    pub const NAMES: [&'static str; 6] =
-        [Check::LAST_BACKUP, Check::RUNNING, Check::CHAIN, Check::SPACE, Check::STORE, Check::COPIES];
+    pub const NAMES: [&'static str; 7] = [
+        Check::LAST_BACKUP,
+        Check::RUNNING,
+        Check::CHAIN,
+        Check::SPACE,
+        Check::STORE,
+        Check::COPIES,
+        Check::BINLOGS,
+    ];
 }
 
 /// How things stand.
@@ -115,8 +124,23 @@ pub struct StatusValues {
     pub free_bytes: Option<u64>,
     /// Bytes that the next backup may need, whichever it is, by those before.
     pub needed_bytes: Option<u64>,
+    /// The archive of binary logs.
+    pub binlogs: LogsValues,
     /// What the values were held against.
     pub limits: Limits,
+}
+
+/// The archive of binary logs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct LogsValues {
+    /// All that was committed before is in it, in seconds since 1970.
+    pub seen_until_unix: Option<i64>,
+    /// Seconds since then.
+    pub lag_seconds: Option<i64>,
+    /// Bytes the server had more when the streamer last asked.
+    pub lag_bytes: Option<u64>,
+    /// Places where something is missing.
+    pub gaps: Option<u64>,
 }
 
 /// The newest backup that counts.

@@ -61,7 +61,8 @@ fn a_unit_runs_the_command_it_is_named_after() {
         let name = Path::new(&path).file_stem().unwrap().to_str().unwrap().to_owned();
         assert_eq!(name.trim_end_matches('@'), format!("pyxbackup-{}", typed.command.task()), "{path}");
         assert_eq!(name.ends_with('@'), typed.section == "%i", "{path}");
-        assert!(Path::new(&path).with_extension("timer").exists(), "{path} has no timer");
+        let goes_on = text.contains("\nType=notify\n");
+        assert_eq!(Path::new(&path).with_extension("timer").exists(), !goes_on, "{path} and its timer");
     }
 }
 

@@ -6,10 +6,9 @@ use xb_pipeline::process::Invocation;
 
 use super::*;
 
-/// The commands that this version has, each with its words and the long options that its help shows.
+/// The commands, each with its words and the long options that its help shows.
 fn commands() -> Vec<(&'static str, Vec<String>)> {
-    let present = Task::ALL.into_iter().filter(|task| crate::compat::instead_of(*task).is_none());
-    let words = present.map(Task::word).chain(["config", "archive"]);
+    let words = Task::ALL.into_iter().map(Task::word).chain(["config", "archive", "binlog"]);
     words
         .map(|words| {
             let args: Vec<&str> = words.split(' ').chain(["--help"]).collect();
@@ -23,11 +22,6 @@ fn commands() -> Vec<(&'static str, Vec<String>)> {
             (words, lines.filter_map(option).collect())
         })
         .collect()
-}
-
-fn absent() -> Vec<&'static str> {
-    let absent = Task::ALL.into_iter().filter(|task| crate::compat::instead_of(*task).is_some());
-    absent.map(Task::word).collect()
 }
 
 /// Runs a program on a text; `None` where it is not installed.
@@ -67,7 +61,6 @@ fn commands_that_are_absent_are_not_completed() {
         let script = completions(shell);
         let has = |word: &str| script.contains(&format!("{before}{word}{behind}"));
         assert!(has("restore-set") && has("last-lsn"), "{shell:?}");
-        assert_eq!(absent().into_iter().find(|word| has(word)), None, "{shell:?}");
     }
 }
 
@@ -90,10 +83,6 @@ fn the_manual_has_a_page_for_every_command_with_all_its_options() {
     for (words, _) in commands.iter().filter(|(words, _)| !words.contains(' ')) {
         assert!(top.contains(&format!("pyxbackup-{words}(1)")), "{words}");
     }
-    assert!(
-        !top.contains("refused in this version")
-            && absent().iter().all(|word| !top.contains(&format!("-{word}(1)")))
-    );
 }
 
 #[test]

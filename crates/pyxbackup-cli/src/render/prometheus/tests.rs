@@ -1,6 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use xb_engine::{Check, LastBackup, LastFull, Level, Limits, Running};
+use xb_engine::{Check, LastBackup, LastFull, Level, Limits, LogsValues, Running};
 
 use super::*;
 
@@ -124,6 +124,12 @@ fn everything() -> StatusReport {
         running: Running { now: Some(true), seconds: Some(61) },
         free_bytes: Some(107_374_182_400),
         needed_bytes: Some(12_884_901_888),
+        binlogs: LogsValues {
+            seen_until_unix: Some(1_795_373_990),
+            lag_seconds: Some(10),
+            lag_bytes: Some(4096),
+            gaps: Some(1),
+        },
         limits: Limits {
             age_seconds: Some(129_600),
             running_seconds: Some(86_400),
@@ -131,7 +137,7 @@ fn everything() -> StatusReport {
             free_critical_bytes: Some(3_221_225_472),
         },
     };
-    let levels = [Level::Ok, Level::Warn, Level::Critical, Level::Ok, Level::Ok];
+    let levels = [Level::Ok, Level::Warn, Level::Critical, Level::Ok, Level::Ok, Level::Ok, Level::Warn];
     let checks = Check::NAMES.into_iter().zip(levels);
     let checks = checks.map(|(name, level)| Check { name, level, message: "x".to_owned() });
     StatusReport::of(checks.collect(), values)

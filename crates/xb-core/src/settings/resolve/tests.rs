@@ -71,7 +71,7 @@ fn both_forms_of_a_file_give_the_same_settings() {
 }
 
 #[test]
-fn every_setting_of_this_version_reaches_its_field() {
+fn every_setting_reaches_its_field() {
     let values = [
         ("mysql_user", "u"),
         ("mysql_pass", "p"),
@@ -148,6 +148,24 @@ fn every_setting_of_this_version_reaches_its_field() {
         ("remote_nc_port", "9999,10010"),
         ("ssh_opts", "-p 22"),
         ("ssh_user", "u"),
+        ("retention_binlogs", "7"),
+        ("binlog_for_shelves", "0"),
+        ("binlog_dir", "/b"),
+        ("first_binlog", "b.000001"),
+        ("binlog_from_master", "1"),
+        ("binlog_resume", "1"),
+        ("binlog_binary", "/bin/mysqlbinlog"),
+        ("binlog_semisync", "1"),
+        ("binlog_tls", "verify"),
+        ("binlog_tls_ca", "/ca.pem"),
+        ("binlog_server_id", "77"),
+        ("binlog_retries", "5"),
+        ("binlog_compress", "1"),
+        ("binlog_encrypt", "1"),
+        ("binlog_push_interval", "30"),
+        ("status_binlog_lag", "60"),
+        ("recovery_server", "/sbin/mysqld"),
+        ("recovery_options", "--innodb-x=1"),
     ];
     for (name, text) in values {
         let key = Key::named(name).unwrap();
@@ -172,24 +190,6 @@ fn the_fields_of_default_settings_are_the_defaults_of_the_table() {
     assert_eq!(settings, Settings::default());
 }
 
-#[test]
-fn features_to_come_are_refused_all_at_once() {
-    let lines = "first_binlog = b.000001\nbinlog_from_master = 1\nbinlog_resume = 1\n";
-    insta::assert_snapshot!(errors(&[file(lines)], Task::Incr), @r"
-    a.cnf:4: first_binlog = b.000001: streaming binary logs is not in this version; remove the line
-    a.cnf:5: binlog_from_master = 1: streaming binary logs is not in this version; remove the line or set binlog_from_master = 0
-    a.cnf:6: binlog_resume = 1: streaming binary logs is not in this version; remove the line or set binlog_resume = 0
-    ");
-}
-
-#[test]
-fn what_turns_a_feature_to_come_off_is_accepted() {
-    let lines = "apply_log = 0\npurge_bitmaps = 0\nbinlog_resume = 0\nbinlog_from_master = 0\n\
-                 remote_push_only = 0\nremote_script = pyxbackup\nssh_user = root\nremote_host =\n\
-                 retention_binlogs = 0\nencrypt =\nnotify_by_email =\ncompress = 0\nssh_opts = ''\n";
-    assert!(resolve(&[file(lines)], Task::Full).is_ok());
-}
-
 #[rstest]
 #[case(Task::List)]
 #[case(Task::Status)]
@@ -212,12 +212,20 @@ fn a_wrong_value_that_the_command_does_not_need_is_a_warning() {
 }
 
 #[test]
-fn a_typed_option_of_a_feature_to_come_is_refused_by_every_command() {
-    let layers = [file(""), typed(&[("first_binlog", "b.000001")])];
-    for task in [Task::Full, Task::List, Task::Status] {
-        let error = errors(&layers, task);
-        assert!(error.ends_with("leave out --first-binlog"), "{error}");
-    }
+fn the_name_of_a_binary_log_is_one() {
+    let error = errors(&[file("first_binlog = mysql-bin\n")], Task::BinlogStream);
+    assert_eq!(
+        error,
+        "a.cnf:4: first_binlog = mysql-bin: \"mysql-bin\" is not a binary log name such as mysql-bin.000042; \
+         write a name as SHOW BINARY LOGS prints it"
+    );
+}
+
+#[test]
+fn encrypted_binary_logs_need_what_encrypted_backups_do() {
+    let lines = "encrypt = AES256\nbinlog_encrypt = 1\n";
+    assert!(errors(&[file(lines)], Task::BinlogStream).contains("encrypt_key_file"));
+    assert!(resolve(&[file("encrypt = AES256\n")], Task::BinlogStream).is_ok());
 }
 
 #[test]

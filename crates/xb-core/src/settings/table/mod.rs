@@ -32,8 +32,6 @@ pub struct Key {
     pub matters_to: &'static [Task],
     /// The commands that cannot do without it.
     pub required_by: &'static [Task],
-    /// Whether this version can do what it asks for.
-    pub availability: Availability,
 }
 
 impl Key {
@@ -97,7 +95,7 @@ pub enum Kind {
         max: i64,
     },
     /// One word out of a few.
-    Choice(&'static [Word]),
+    Choice(&'static [&'static str]),
     /// Texts separated by commas.
     List,
     /// Words of a command line, quoted as for a shell.
@@ -106,24 +104,6 @@ pub enum Kind {
     Backup,
     /// A port, or the two ends of a range separated by a comma.
     Ports,
-}
-
-/// A word that a [`Kind::Choice`] knows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Word {
-    /// The word.
-    pub text: &'static str,
-    /// Whether this version can do what it asks for.
-    pub availability: Availability,
-}
-
-/// Whether this version can do what a setting asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Availability {
-    /// It can.
-    Now,
-    /// The feature named here does not exist yet. Asking for it is refused.
-    Later(&'static str),
 }
 
 /// What a setting belongs to; the headings of help.

@@ -83,9 +83,23 @@ fn run_of(name: &str, kind: BackupKind) -> RunInfo {
     RunInfo { backup: id(name), kind, full: id("2026_11_21-03_00_00"), pid: 4711 }
 }
 
+/// Nobody streams.
+fn no_logs() -> &'static Glance {
+    static NONE: std::sync::LazyLock<Glance> = std::sync::LazyLock::new(Glance::default);
+    &NONE
+}
+
 fn facts<'a>(catalog: &'a Catalog, lock: &'a LockState, free_bytes: u64) -> Facts<'a> {
-    let limits = Thresholds { running: 24, age: 36 };
-    Facts { catalog, lock: Some(lock), free_bytes: Some(free_bytes), copies: &[], limits, now: now() }
+    let limits = Thresholds { running: 24, age: 36, binlog_lag_seconds: 300 };
+    Facts {
+        catalog,
+        lock: Some(lock),
+        free_bytes: Some(free_bytes),
+        copies: &[],
+        logs: no_logs(),
+        limits,
+        now: now(),
+    }
 }
 
 fn judged(catalog: &Catalog, lock: &LockState) -> StatusReport {
@@ -118,7 +132,7 @@ fn the_last_backup_is_old_when_it_ended_too_long_ago(
     #[case] message: &str,
 ) {
     let (catalog, lock) = (catalog(), LockState::Free);
-    let limits = Thresholds { running: 24, age };
+    let limits = Thresholds { running: 24, age, binlog_lag_seconds: 300 };
     let report = judge(Facts { limits, ..facts(&catalog, &lock, 100 * GIB) });
     assert_eq!((report.level, report.message.as_str()), (level, message));
     assert_eq!(report.values.last.age_seconds, Some(5 * 3600 - 60), "it ended a minute after it began");
@@ -164,7 +178,7 @@ fn a_run_that_goes_on_for_too_long_is_a_warning(
 fn a_run_does_not_hide_that_the_last_backup_is_old() {
     let lock = LockState::Held(Some(run_of("2026_11_21-03_00_00", BackupKind::Full)));
     let catalog = catalog();
-    let limits = Thresholds { running: 24, age: 1 };
+    let limits = Thresholds { running: 24, age: 1, binlog_lag_seconds: 300 };
     let report = judge(Facts { limits, ..facts(&catalog, &lock, 100 * GIB) });
     // Both are warnings; the first is told.
     assert!(report.message.starts_with("Last backup incr from "), "{}", report.message);
@@ -292,7 +306,7 @@ fn while_a_run_writes_nothing_is_said_of_room() {
 fn the_worst_is_told_and_all_others_are_kept() {
     let lock = LockState::Stale(run_of("2026_11_22-19_00_00", BackupKind::Incremental));
     let catalog = catalog();
-    let limits = Thresholds { running: 24, age: 1 };
+    let limits = Thresholds { running: 24, age: 1, binlog_lag_seconds: 300 };
     let report = judge(Facts { limits, ..facts(&catalog, &lock, GIB) });
     let levels: Vec<_> = report.checks.iter().map(|check| (check.name, check.level)).collect();
     let expected = [

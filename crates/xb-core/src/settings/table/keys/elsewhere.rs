@@ -54,7 +54,7 @@ pub(super) const KEYS: &[Key] = &[
         Group::Remote,
         "s3_path_style",
         "s3-path-style",
-        Kind::Choice(&[now("auto"), now("on"), now("off")]),
+        Kind::Choice(&["auto", "on", "off"]),
         "whether the bucket stands in the path and not in the host name; auto: with s3_endpoint",
     )
     .default("auto")
@@ -98,38 +98,4 @@ pub(super) const KEYS: &[Key] = &[
         .short('U')
         .default("root")
         .of(STORES),
-    // Binary logs
-    key(
-        Group::BinaryLogs,
-        "retention_binlogs",
-        "retention-binlogs",
-        COUNT,
-        "days to keep binary logs, instead of back to the oldest full",
-    )
-    .short('b')
-    .awaits(BINLOGS),
-    key(Group::BinaryLogs, "first_binlog", "first-binlog", Kind::Text, "binary log to begin with")
-        .short('n')
-        .awaits(BINLOGS),
-    key(
-        Group::BinaryLogs,
-        "binlog_from_master",
-        "binlog-from-master",
-        Kind::Flag,
-        "stream from the source of this replica",
-    )
-    .default("0")
-    .awaits(BINLOGS),
-    key(
-        Group::BinaryLogs,
-        "binlog_resume",
-        "binlog-resume",
-        Kind::Flag,
-        "when the wanted binary log is gone, go on from the oldest there is",
-    )
-    .default("0")
-    .awaits(BINLOGS),
-    key(Group::BinaryLogs, "binlog_binary", "binlog-binary", Kind::File, "mysqlbinlog, when not in PATH")
-        .short('l')
-        .awaits(BINLOGS),
 ];

@@ -2,7 +2,7 @@
 
 use super::*;
 
-const CIPHERS: &[Word] = &[now("AES128"), now("AES192"), now("AES256"), now("age")];
+const CIPHERS: &[&str] = &["AES128", "AES192", "AES256", "age"];
 
 pub(super) const KEYS: &[Key] = &[
     // Encryption
@@ -12,7 +12,8 @@ pub(super) const KEYS: &[Key] = &[
         "encrypt",
         Kind::Choice(CIPHERS),
         "AES128, AES192 or AES256 with a key, or age for recipients",
-    ),
+    )
+    .of(SERVER),
     key(
         Group::Encryption,
         "encrypt_key_file",

@@ -2,11 +2,11 @@
 
 use super::*;
 
-const COMPRESSORS: &[Word] = &[now("gzip"), now("zstd"), now("lz4"), now("qpress")];
-const ENGINES: &[Word] = &[now("auto"), now("mariadb-backup"), now("xtrabackup"), now("innobackupex")];
+const COMPRESSORS: &[&str] = &["gzip", "zstd", "lz4", "qpress"];
+const ENGINES: &[&str] = &["auto", "mariadb-backup", "xtrabackup", "innobackupex"];
 /// The word for a size that follows from the machine.
 const AUTO: &str = "auto";
-const CONTAINERS: &[Word] = &[now("tar"), now("xbs")];
+const CONTAINERS: &[&str] = &["tar", "xbs"];
 
 pub(super) const KEYS: &[Key] = &[
     // Compression

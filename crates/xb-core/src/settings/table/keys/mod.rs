@@ -1,6 +1,7 @@
 //! The rows of the table. Names, options and defaults of the settings that pyxbackup has always had are
 //! what its users' files and scripts are written in: they do not change.
 
+mod binlogs;
 mod elsewhere;
 mod encryption;
 mod form;
@@ -8,12 +9,12 @@ mod keep;
 mod reach;
 mod tell;
 
-use super::{Availability, Group, Key, Kind, Place, Word};
+use super::{Group, Key, Kind, Place};
 use crate::settings::Task;
 
 /// The rows by subject, in the order in which help and `config show` list them.
-const PARTS: [&[Key]; 6] =
-    [reach::KEYS, form::KEYS, keep::KEYS, elsewhere::KEYS, encryption::KEYS, tell::KEYS];
+const PARTS: [&[Key]; 7] =
+    [reach::KEYS, form::KEYS, keep::KEYS, elsewhere::KEYS, binlogs::KEYS, encryption::KEYS, tell::KEYS];
 
 /// Every setting.
 pub static KEYS: &[Key] = &joined::<{ count(&PARTS) }>(&PARTS);
@@ -44,6 +45,10 @@ const fn joined<const N: usize>(parts: &[&[Key]]) -> [Key; N] {
 
 /// The commands that make a backup.
 const TAKING: &[Task] = &[Task::Full, Task::Incr];
+/// The commands that ask the server.
+const SERVER: &[Task] = &[Task::Full, Task::Incr, Task::BinlogStream];
+/// The commands that read the server's option file.
+const REACHING: &[Task] = &[Task::Full, Task::Incr, Task::RestoreSet, Task::ApplyLast, Task::BinlogStream];
 /// The commands that run an engine.
 const ENGINE: &[Task] = &[Task::Full, Task::Incr, Task::RestoreSet, Task::ApplyLast];
 /// The commands that prepare backups.
@@ -63,6 +68,11 @@ const STORE: &[Task] = &[
     Task::Wipeout,
     Task::Meta,
     Task::LastLsn,
+    Task::BinlogStream,
+    Task::BinlogList,
+    Task::BinlogShow,
+    Task::BinlogFind,
+    Task::RecoveryWindow,
 ];
 /// The commands that may have to do with a store elsewhere.
 const STORES: &[Task] = &[
@@ -83,9 +93,14 @@ const STORES: &[Task] = &[
     Task::ArchiveCat,
     Task::ArchiveExtract,
     Task::ArchiveConvert,
+    Task::BinlogStream,
+    Task::BinlogList,
+    Task::BinlogShow,
+    Task::BinlogFind,
+    Task::RecoveryWindow,
 ];
 /// The commands that make copies in other stores, or tell of them.
-const COPYING: &[Task] = &[Task::Full, Task::Incr, Task::Prune, Task::Copy, Task::Status];
+const COPYING: &[Task] = &[Task::Full, Task::Incr, Task::Prune, Task::Copy, Task::Status, Task::BinlogStream];
 /// The commands that write into `work_dir` or look for a running backup there.
 const WORK: &[Task] = &[
     Task::Full,
@@ -97,9 +112,15 @@ const WORK: &[Task] = &[
     Task::Prune,
     Task::Copy,
     Task::Wipeout,
+    Task::BinlogStream,
+    Task::BinlogList,
+    Task::BinlogShow,
+    Task::BinlogFind,
+    Task::RecoveryWindow,
 ];
 /// The commands that cannot do without a `work_dir`.
-const WORKING: &[Task] = &[Task::Full, Task::Incr, Task::ApplyLast, Task::Prune, Task::Copy, Task::Wipeout];
+const WORKING: &[Task] =
+    &[Task::Full, Task::Incr, Task::ApplyLast, Task::Prune, Task::Copy, Task::Wipeout, Task::BinlogStream];
 const STATUS: &[Task] = &[Task::Status];
 const RESTORE: &[Task] = &[Task::RestoreSet];
 /// The commands that remove what is no longer kept.
@@ -116,21 +137,19 @@ const READING: &[Task] = &[
     Task::ArchiveCat,
     Task::ArchiveExtract,
     Task::ArchiveConvert,
+    Task::BinlogStream,
+    Task::BinlogShow,
+    Task::BinlogFind,
+    Task::RecoveryWindow,
 ];
 /// The commands that write archives.
-const WRITING: &[Task] = &[Task::Full, Task::Incr, Task::ArchiveConvert];
-
-const BINLOGS: Availability = Availability::Later("streaming binary logs");
+const WRITING: &[Task] = &[Task::Full, Task::Incr, Task::ArchiveConvert, Task::BinlogStream];
 
 const THREADS: Kind = Kind::Number { min: 1, max: 256 };
 const HOURS: Kind = Kind::Number { min: 1, max: 87_600 };
 const COUNT: Kind = Kind::Number { min: 0, max: 100_000 };
 const PORT: Kind = Kind::Number { min: 1, max: 65_535 };
 const SECONDS: Kind = Kind::Number { min: 1, max: 86_400 };
-
-pub(super) const fn now(text: &'static str) -> Word {
-    Word { text, availability: Availability::Now }
-}
 
 pub(super) const fn key(
     group: Group,
@@ -150,7 +169,6 @@ pub(super) const fn key(
         group,
         matters_to: TAKING,
         required_by: &[],
-        availability: Availability::Now,
     }
 }
 
@@ -174,9 +192,5 @@ impl Key {
     /// For one run only: no file can set it.
     pub(super) const fn cli(self) -> Key {
         Key { place: Place::CommandLine, ..self }
-    }
-
-    pub(super) const fn awaits(self, availability: Availability) -> Key {
-        Key { availability, ..self }
     }
 }

@@ -4,7 +4,7 @@ use super::*;
 
 pub(super) const KEYS: &[Key] = &[
     // Server
-    key(Group::Server, "mysql_user", "mysql-user", Kind::Text, "account on the server").short('u'),
+    key(Group::Server, "mysql_user", "mysql-user", Kind::Text, "account on the server").short('u').of(SERVER),
     key(
         Group::Server,
         "mysql_pass",
@@ -12,14 +12,19 @@ pub(super) const KEYS: &[Key] = &[
         Kind::Secret,
         "its password; safer in a configuration file of mode 0600",
     )
-    .short('p'),
+    .short('p')
+    .of(SERVER),
     key(Group::Server, "mysql_host", "mysql-host", Kind::Text, "host of the server")
         .short('H')
+        .of(SERVER)
         .default("localhost"),
     key(Group::Server, "mysql_port", "mysql-port", PORT, "port of the server; a socket goes before it")
         .short('P')
+        .of(SERVER)
         .default("3306"),
-    key(Group::Server, "mysql_sock", "mysql-socket", Kind::File, "socket of the server").short('S'),
+    key(Group::Server, "mysql_sock", "mysql-socket", Kind::File, "socket of the server")
+        .short('S')
+        .of(SERVER),
     key(
         Group::Server,
         "mysql_cnf",
@@ -28,7 +33,7 @@ pub(super) const KEYS: &[Key] = &[
         "the server's option file, for the engine's --defaults-file",
     )
     .short('c')
-    .of(ENGINE),
+    .of(REACHING),
     // Store
     key(Group::Store, "stor_dir", "stor-dir", Kind::Directory, "the store: where backups are kept")
         .short('s')

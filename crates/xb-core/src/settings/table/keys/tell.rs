@@ -2,8 +2,8 @@
 
 use super::*;
 
-const STATUS_FORMATS: &[Word] = &[now("none"), now("nagios"), now("zabbix"), now("prometheus"), now("json")];
-const SECURITY: &[Word] = &[now("none"), now("starttls"), now("tls")];
+const STATUS_FORMATS: &[&str] = &["none", "nagios", "zabbix", "prometheus", "json"];
+const SECURITY: &[&str] = &["none", "starttls", "tls"];
 
 pub(super) const KEYS: &[Key] = &[
     // Notices

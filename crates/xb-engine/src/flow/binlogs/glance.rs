@@ -1,0 +1,111 @@
+//! The archive at a glance, for those who look at everything: `list` and `status`.
+
+use chrono::{DateTime, Utc};
+use xb_binlog::archive::BinlogArchive;
+use xb_binlog::gap::{Gap, gaps};
+use xb_binlog::state::StreamerState;
+use xb_catalog::{BackupRecord, Catalog};
+
+use super::directory;
+use crate::context::Context;
+use crate::flow::recover::choose::instant;
+use crate::report::{Check, Level, LogsSummary, LogsValues};
+
+/// A streamer that nobody has heard of for so much longer than allowed is not just late.
+const MUCH_TOO_LATE: i64 = 12;
+
+/// What `list` and `status` tell of binary logs.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Glance {
+    pub(crate) summary: Option<LogsSummary>,
+    state: Option<StreamerState>,
+    /// Gaps behind the newest backup: what happened since cannot be recovered.
+    since_newest: usize,
+    /// Why nobody can tell.
+    problem: Option<String>,
+}
+
+/// Looks. An archive that cannot be read keeps nobody from hearing of the backups.
+pub(crate) fn glance(context: &Context, catalog: &Catalog) -> Glance {
+    let root = match directory(context) {
+        Ok(root) if root.is_dir() => root,
+        _ => return Glance::default(),
+    };
+    let state = StreamerState::read(&root).ok().flatten();
+    let picture = match BinlogArchive::look(&root).brief().picture() {
+        Ok(picture) => picture,
+        Err(error) => return Glance { problem: Some(error.to_string()), state, ..Glance::default() },
+    };
+    let logs = || picture.epochs.iter().flat_map(|epoch| &epoch.logs);
+    let (Some(first), Some(last)) = (logs().next(), logs().last()) else {
+        return Glance { state, ..Glance::default() };
+    };
+    let gaps = gaps(&picture);
+    let newest = catalog.newest().map(|newest| ended(context, newest));
+    let since_newest = gaps.iter().filter(|gap| is_behind(gap, newest)).count();
+    let (first, last, total) = (first.name.clone(), last.name.clone(), logs().count());
+    Glance { summary: Some(LogsSummary { first, last, total, gaps }), state, since_newest, problem: None }
+}
+
+fn ended(context: &Context, record: &BackupRecord) -> DateTime<Utc> {
+    instant(record.ended.unwrap_or(record.started), context)
+}
+
+/// Whether a gap lies behind a moment, as far as can be told.
+fn is_behind(gap: &Gap, moment: Option<DateTime<Utc>>) -> bool {
+    let Some(moment) = moment else { return true };
+    gap.to_time.is_none_or(|to| i64::from(to) >= moment.timestamp())
+}
+
+impl Glance {
+    /// The values behind the verdict.
+    pub(crate) fn values(&self, now: DateTime<Utc>) -> LogsValues {
+        let state = self.state.as_ref();
+        LogsValues {
+            seen_until_unix: state.and_then(|state| state.seen_until).map(|seen| seen.timestamp()),
+            lag_seconds: state
+                .and_then(|state| state.seen_until)
+                .map(|seen| (now - seen).num_seconds().max(0)),
+            lag_bytes: state.and_then(|state| state.bytes_behind),
+            gaps: self.summary.as_ref().map(|summary| summary.gaps.len() as u64),
+        }
+    }
+
+    /// The verdict; none where nobody streams.
+    pub(crate) fn check(&self, now: DateTime<Utc>, limit_seconds: i64) -> Option<Check> {
+        let (level, message) = self.verdict(now, limit_seconds)?;
+        Some(Check { name: Check::BINLOGS, level, message })
+    }
+
+    fn verdict(&self, now: DateTime<Utc>, limit_seconds: i64) -> Option<(Level, String)> {
+        if let Some(problem) = &self.problem {
+            return Some((Level::Critical, format!("The archive of binary logs cannot be read: {problem}")));
+        }
+        let state = self.state.as_ref()?;
+        let gaps = self.summary.as_ref().map_or(0, |summary| summary.gaps.len());
+        if self.since_newest > 0 {
+            let text = "Binary logs are missing since the newest backup: take a full backup".to_owned();
+            return Some((Level::Critical, text));
+        }
+        let Some(lag) = self.values(now).lag_seconds else {
+            return Some((Level::Warn, "Binary logs were never complete so far".to_owned()));
+        };
+        let why = state.last_error.as_ref().filter(|_| !state.is_connected);
+        let why = why.map(|why| format!(": {why}")).unwrap_or_default();
+        let runs = if state.is_running(now) { "" } else { ", nobody streams" };
+        let late = format!("Binary logs are {lag} s behind{runs}{why}");
+        Some(if lag > limit_seconds.saturating_mul(MUCH_TOO_LATE) {
+            (Level::Critical, late)
+        } else if lag > limit_seconds {
+            (Level::Warn, late)
+        } else if let Some(error) = &state.push_error {
+            (Level::Warn, format!("Binary logs do not get to {error}"))
+        } else if state.unpushed.is_some_and(|unpushed| unpushed > 0) {
+            (Level::Warn, "Binary logs that are damaged here do not get elsewhere".to_owned())
+        } else if gaps > 0 {
+            (Level::Warn, format!("Binary logs have {gaps} gaps before the newest backup"))
+        } else {
+            (Level::Ok, format!("Binary logs are complete up to {lag} s ago"))
+        })
+    }
+}

@@ -1,0 +1,319 @@
+//! What there is to do with logs beside streaming them: closed ones are compressed and encrypted, brought to other
+//! stores, and removed when nobody needs them; and somebody is told how the streamer does. None of it may hold up
+//! the streamer, for whom a server may be waiting.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use xb_binlog::archive::{BinlogArchive, LogState, Picture, Place, convert};
+use xb_binlog::push::Pusher;
+use xb_binlog::state::StreamerState;
+use xb_binlog::stream::Progress;
+use xb_pipeline::Packing;
+use xb_pipeline::keys::Keys;
+use xb_pipeline::store::StoreAddress;
+
+use super::stream::StreamRequest;
+use super::{forms, prune};
+use crate::context::Context;
+use crate::encryption;
+use crate::error::EngineError;
+use crate::stores;
+
+/// How often it is told how the streamer does.
+const BEAT: Duration = Duration::from_secs(1);
+/// How often that is written down.
+const NOTE: Duration = Duration::from_secs(5);
+/// A streamer that has not done anything for so long is stuck.
+const STUCK: Duration = Duration::from_secs(90);
+/// How often logs that nobody needs are looked for.
+const PRUNE: Duration = Duration::from_secs(30 * 60);
+/// How long to wait after something failed.
+const AFTER_FAILURE: Duration = Duration::from_secs(60);
+
+/// Said once where `binlog_semisync` is set for nothing.
+const NO_SEMI_SYNC: &str = "the server does not wait for its replicas, so that what it commits may be lost with its \
+     disk: turn rpl_semi_sync_source_enabled on there (MariaDB, and MySQL before 8.0.26: rpl_semi_sync_master_enabled)";
+
+/// What brings logs to each store.
+type Pushers = BTreeMap<String, Pusher>;
+
+/// Keeps an archive while it is streamed into.
+pub(super) struct Keeper<'a> {
+    context: &'a Context,
+    archive: &'a BinlogArchive,
+    progress: &'a Progress,
+    request: &'a StreamRequest,
+    /// The form closed logs get, if another than their own.
+    packing: Option<Packing>,
+    keys: Keys,
+    stores: Vec<StoreAddress>,
+    state: Mutex<StreamerState>,
+}
+
+impl<'a> Keeper<'a> {
+    pub(super) fn new(
+        context: &'a Context,
+        archive: &'a BinlogArchive,
+        progress: &'a Progress,
+        request: &'a StreamRequest,
+        server: String,
+    ) -> Result<Self, EngineError> {
+        let now = context.now().to_utc();
+        // What an earlier one was sure of stays true.
+        let before = StreamerState::read(archive.root()).ok().flatten();
+        let state = StreamerState {
+            updated: now,
+            started: now,
+            pid: std::process::id(),
+            is_continuous: !request.once,
+            is_over: false,
+            server,
+            is_connected: false,
+            is_semi_sync: false,
+            epoch: None,
+            synced: None,
+            seen_until: before.and_then(|before| before.seen_until),
+            bytes_behind: None,
+            seconds_behind: None,
+            received_bytes: 0,
+            failures: 0,
+            last_error: None,
+            unpushed: None,
+            push_error: None,
+        };
+        Ok(Keeper {
+            context,
+            archive,
+            progress,
+            request,
+            packing: forms::packing(context)?,
+            keys: encryption::keys(context)?,
+            stores: super::push_targets(context)?,
+            state: Mutex::new(state),
+        })
+    }
+
+    /// Keeps the archive until the streamer is over and the last of its logs are dealt with.
+    pub(super) fn run(&self, is_over: &AtomicBool) -> StreamerState {
+        let is_done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                self.chores(is_over);
+                is_done.store(true, Ordering::SeqCst);
+            });
+            self.beat(&is_done);
+        });
+        let mut state = self.lock().clone();
+        state.is_over = true;
+        state.is_connected = false;
+        self.note(&state);
+        state
+    }
+
+    /// Tells how the streamer does, until there is nothing left to do.
+    fn beat(&self, is_done: &AtomicBool) {
+        let mut noted: Option<Instant> = None;
+        let mut has_warned = false;
+        while !is_done.load(Ordering::SeqCst) {
+            let now = self.context.now().to_utc();
+            let state = {
+                let mut state = self.lock();
+                state.update(self.progress.snapshot(now.timestamp()), now);
+                state.clone()
+            };
+            let waits = state.is_semi_sync || !state.is_connected;
+            if self.context.settings.binlogs.binlog_semisync && !waits && !has_warned {
+                self.context.monitor().warn(NO_SEMI_SYNC);
+                has_warned = true;
+            }
+            let is_alive = self.progress.silent_for().is_none_or(|silent| silent < STUCK);
+            (self.request.beat)(&state, is_alive);
+            if noted.is_none_or(|noted| noted.elapsed() >= NOTE) {
+                self.note(&state);
+                noted = Some(Instant::now());
+            }
+            wait(BEAT, is_done);
+        }
+        let now = self.context.now().to_utc();
+        self.lock().update(self.progress.snapshot(now.timestamp()), now);
+    }
+
+    /// A state that cannot be written is no reason to stop streaming.
+    fn note(&self, state: &StreamerState) {
+        if let Err(error) = state.write(self.archive.root()) {
+            self.context.monitor().debug(&format!("the streamer's state is not written down: {error}"));
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, StreamerState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Everything but telling.
+    fn chores(&self, is_over: &AtomicBool) {
+        let (mut last, mut pushers) = (Last::default(), Pushers::new());
+        loop {
+            // Asked first: what was closed before the end is dealt with after it.
+            let is_last = is_over.load(Ordering::SeqCst);
+            let closed = self.progress.snapshot(0).completed;
+            if last.is_due(closed, self.push_interval()) || is_last {
+                last.closed = Some(closed);
+                last.done = Instant::now();
+                last.has_failed = !self.deal_with_logs(&mut pushers);
+            }
+            if last.pruned.elapsed() >= PRUNE {
+                last.pruned = Instant::now();
+                self.prune();
+            }
+            if is_last {
+                return;
+            }
+            wait(BEAT, is_over);
+        }
+    }
+
+    /// How often the open log is pushed, if it is.
+    fn push_interval(&self) -> Option<Duration> {
+        let seconds = self.context.settings.binlogs.binlog_push_interval_seconds;
+        (seconds > 0 && !self.stores.is_empty()).then(|| Duration::from_secs(seconds))
+    }
+
+    /// Gives closed logs their form and brings them elsewhere; whether all went well.
+    fn deal_with_logs(&self, pushers: &mut Pushers) -> bool {
+        let formed = self.give_form();
+        if let Err(error) = &formed {
+            self.warn("a closed log stays as it is", error);
+        }
+        let is_pushed = self.push(pushers);
+        if let Err(error) = &formed {
+            let mut state = self.lock();
+            state.push_error.get_or_insert(format!("their form: {error}"));
+        }
+        is_pushed && formed.is_ok()
+    }
+
+    /// All that is closed, without reading what is not.
+    fn picture(&self) -> Result<Picture, EngineError> {
+        Ok(BinlogArchive::look(self.archive.root()).brief().with_keys(self.keys.clone()).picture()?)
+    }
+
+    fn give_form(&self) -> Result<(), EngineError> {
+        let Some(packing) = &self.packing else { return Ok(()) };
+        for epoch in self.picture()?.epochs.iter().filter(|epoch| epoch.record.number > 0) {
+            let directory = self.archive.directory(epoch.record.number);
+            for log in epoch.logs.iter().filter(|log| log.state == LogState::Closed && log.stored.is_none()) {
+                convert(&directory, log, packing, &self.keys, self.context.cancel())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Brings what is new to the other stores; whether they all have it.
+    fn push(&self, pushers: &mut Pushers) -> bool {
+        if self.stores.is_empty() {
+            return true;
+        }
+        let snapshot = self.progress.snapshot(0);
+        let synced = snapshot.epoch.zip(snapshot.synced).map(|(epoch, at)| Place { epoch, at });
+        let open = synced.filter(|_| self.push_interval().is_some());
+        let picture = match self.picture() {
+            Ok(picture) => picture,
+            Err(error) => {
+                self.warn("binary logs are not pushed", &error);
+                return false;
+            }
+        };
+        let (mut missing, mut failure) = (0, None);
+        for address in &self.stores {
+            let pusher = match pushers.entry(address.to_string()) {
+                Entry::Occupied(entry) => Ok(entry.into_mut()),
+                Entry::Vacant(entry) => {
+                    let opened = stores::open_store(self.context, address);
+                    opened.map(|store| entry.insert(Pusher::new(store)))
+                }
+            };
+            match pusher.and_then(|pusher| self.push_to(pusher, &picture, open.as_ref())) {
+                Ok(left) => missing += left,
+                Err(error) => {
+                    pushers.remove(&address.to_string());
+                    self.warn(&format!("binary logs did not get to {address}; this is tried again"), &error);
+                    failure = Some(format!("{address}: {error}"));
+                }
+            }
+        }
+        let is_good = failure.is_none();
+        let mut state = self.lock();
+        state.unpushed = is_good.then_some(missing);
+        state.push_error = failure;
+        is_good
+    }
+
+    /// How many closed logs the store still lacks.
+    fn push_to(
+        &self,
+        pusher: &mut Pusher,
+        picture: &Picture,
+        open: Option<&Place>,
+    ) -> Result<u64, EngineError> {
+        let packing = self.packing.clone().unwrap_or_else(forms::plain);
+        let open = open.map(|place| (place, &packing));
+        let pushed = pusher.push(self.archive, picture, open, self.context.cancel())?;
+        for (epoch, fault) in &pushed.damaged {
+            let text = format!("{} of epoch {epoch} is damaged here: {}", fault.name, fault.reason);
+            self.context.monitor().warn(&text);
+        }
+        Ok(pushed.damaged.len() as u64)
+    }
+
+    fn prune(&self) {
+        match prune::run(self.context, self.archive, &|_| false, false) {
+            Ok(_) => {}
+            Err(error) => self.warn("binary logs that nobody needs stay", &error),
+        }
+    }
+
+    fn warn(&self, what: &str, error: &EngineError) {
+        if self.context.cancel().check().is_ok() {
+            self.context.monitor().warn(&format!("{what}: {error}"));
+        }
+    }
+}
+
+/// When what was last done.
+struct Last {
+    closed: Option<u64>,
+    done: Instant,
+    pruned: Instant,
+    has_failed: bool,
+}
+
+impl Default for Last {
+    fn default() -> Self {
+        let now = Instant::now();
+        Last { closed: None, done: now, pruned: now, has_failed: false }
+    }
+}
+
+impl Last {
+    /// Whether logs are to be dealt with now: one was closed, or it is time to try again or to push the open one.
+    fn is_due(&self, closed: u64, push_interval: Option<Duration>) -> bool {
+        let waited = self.done.elapsed();
+        if self.has_failed {
+            return waited >= AFTER_FAILURE;
+        }
+        self.closed != Some(closed) || push_interval.is_some_and(|interval| waited >= interval)
+    }
+}
+
+/// Waits, but not on when it is over.
+fn wait(length: Duration, is_over: &AtomicBool) {
+    const STEP: Duration = Duration::from_millis(50);
+    let begun = Instant::now();
+    while begun.elapsed() < length && !is_over.load(Ordering::SeqCst) {
+        std::thread::sleep(STEP);
+    }
+}

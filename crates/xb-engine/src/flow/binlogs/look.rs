@@ -1,0 +1,85 @@
+//! Looking into the archive, without a server.
+
+use chrono::{DateTime, Utc};
+use xb_binlog::archive::{Epoch, EpochNumber, Place};
+use xb_binlog::gap::gaps;
+use xb_binlog::recover::{Found, ReadingLimits, TransactionSummary, find_gtid, find_time, transactions};
+use xb_binlog::state::StreamerState;
+use xb_core::gtid::Gtid;
+use xb_core::{BinlogCoord, BinlogName};
+
+use super::directory;
+use crate::context::Context;
+use crate::error::EngineError;
+use crate::flow::recover::Archive;
+use crate::report::LogsReport;
+
+/// What is in it.
+pub(crate) fn list(context: &Context) -> Result<LogsReport, EngineError> {
+    let Archive { root, picture, .. } = Archive::look(context)?;
+    let streamer = StreamerState::read(&root).ok().flatten();
+    let now = context.now().to_utc();
+    let is_streaming = streamer.as_ref().is_some_and(|state| state.is_running(now));
+    let gaps = gaps(&picture);
+    Ok(LogsReport { archive: directory(context)?, picture, gaps, streamer, is_streaming })
+}
+
+/// The transactions of a log, one after the other, until `tell` has had enough.
+pub(crate) fn show(
+    context: &Context,
+    log: &BinlogName,
+    epoch: Option<EpochNumber>,
+    from: u64,
+    tell: &mut dyn FnMut(&Place, &TransactionSummary) -> bool,
+) -> Result<(), EngineError> {
+    let Archive { logs, picture, .. } = Archive::look(context)?;
+    let has = |candidate: &&Epoch| {
+        candidate.log(log).is_some() && epoch.is_none_or(|wanted| wanted == candidate.record.number)
+    };
+    let epochs: Vec<EpochNumber> =
+        picture.epochs.iter().filter(has).map(|epoch| epoch.record.number).collect();
+    let number = match epochs.as_slice() {
+        [number] => *number,
+        [] => return Err(EngineError::NoSuchLog { log: log.clone(), archive: directory(context)? }),
+        _ => return Err(EngineError::SeveralLogs { log: log.clone(), epochs }),
+    };
+    for transaction in transactions(logs.read(number, log)?, ReadingLimits::default()) {
+        context.cancel().check()?;
+        let transaction = transaction.map_err(|source| EngineError::DamagedLog {
+            log: log.clone(),
+            epoch: number,
+            source,
+        })?;
+        if transaction.begin < from {
+            continue;
+        }
+        let at = BinlogCoord { file: log.clone(), position: transaction.begin };
+        if !tell(&Place { epoch: number, at }, &transaction) {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// What is sought.
+#[derive(Clone, Debug)]
+pub enum Sought {
+    /// The first transaction at or behind a moment.
+    Time(DateTime<Utc>),
+    /// A transaction.
+    Gtid(Gtid),
+}
+
+/// Finds it.
+pub(crate) fn find(
+    context: &Context,
+    sought: &Sought,
+    epoch: Option<EpochNumber>,
+) -> Result<Option<Found>, EngineError> {
+    let Archive { logs, mut picture, .. } = Archive::look(context)?;
+    picture.epochs.retain(|candidate| epoch.is_none_or(|wanted| wanted == candidate.record.number));
+    Ok(match sought {
+        Sought::Time(time) => find_time(&picture, &*logs, *time)?,
+        Sought::Gtid(gtid) => find_gtid(&picture, &*logs, gtid)?,
+    })
+}

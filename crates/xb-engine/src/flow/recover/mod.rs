@@ -1,0 +1,253 @@
+//! Recovery to a point: archive and backups → base and plan → the base restored → its server started privately, the
+//! logs replayed, the result confirmed → the server stopped, the directory renamed. What a killed run left is gone
+//! on with where the server can say what it has.
+
+pub(crate) mod choose;
+mod replay;
+mod resume;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use xb_binlog::archive::{BinlogArchive, Logs, Picture};
+use xb_binlog::elsewhere::Elsewhere;
+use xb_binlog::recover::Resume;
+use xb_binlog::recover::{Options, Target};
+use xb_binlog::state::StreamerState;
+use xb_core::gtid::Gtid;
+use xb_pipeline::monitor::Phase;
+use xb_sandbox::Binaries;
+
+use crate::context::{Context, Phases};
+use crate::encryption::keys;
+use crate::error::EngineError;
+use crate::flow::binlogs;
+use crate::flow::next_steps::after_recovery;
+use crate::flow::restore_set::{Ready, Workplace};
+use crate::report::RecoveryReport;
+use crate::stores;
+use choose::{Choice, choose};
+use replay::Private;
+
+/// How long the server of a run that was killed may take to be gone.
+const ANOTHER_ENDS_SECONDS: u32 = 10;
+
+/// What to recover to, and how.
+#[derive(Clone, Debug)]
+pub struct RecoveryRequest {
+    /// The point.
+    pub to: Target,
+    /// The epoch the backup stands in, where the archive cannot tell.
+    pub epoch: Option<u32>,
+    /// Transactions to leave out.
+    pub exclude: Vec<Gtid>,
+    /// Take the end of the archive where the target is behind it.
+    pub best_effort: bool,
+    /// Go on behind logs that are missing.
+    pub across_gaps: bool,
+}
+
+/// The archive as a recovery sees it.
+pub(crate) struct Archive {
+    /// Where it is.
+    pub(crate) root: PathBuf,
+    pub(crate) logs: Box<dyn Logs>,
+    pub(crate) picture: Picture,
+    /// All that was committed before is in it.
+    pub(crate) seen_until: Option<DateTime<Utc>>,
+}
+
+impl Archive {
+    /// Looks at it: at the one here, or where there is none, at its copy in a store elsewhere.
+    pub(crate) fn look(context: &Context) -> Result<Self, EngineError> {
+        let (root, keys) = (binlogs::directory(context)?, keys(context)?);
+        let state = StreamerState::read(&root).unwrap_or_else(|error| {
+            context.monitor().warn(&format!("nobody knows until when the archive is complete: {error}"));
+            None
+        });
+        let view = BinlogArchive::look(&root).with_keys(keys.clone());
+        let picture = view.picture()?;
+        if !picture.epochs.is_empty() {
+            let seen_until = state.and_then(|state| state.seen_until);
+            return Ok(Archive { root, logs: Box::new(view), picture, seen_until });
+        }
+        for address in binlogs::push_targets(context)? {
+            let looked = stores::open_store(context, &address).and_then(|store| {
+                let store = Elsewhere::look(store, keys.clone())?;
+                let picture = store.picture()?;
+                Ok((store, picture))
+            });
+            let (store, picture) = match looked {
+                Ok(looked) => looked,
+                Err(error) => {
+                    context.monitor().warn(&format!("no binary logs from {address}: {error}"));
+                    continue;
+                }
+            };
+            if !picture.epochs.is_empty() {
+                let text =
+                    format!("there are no binary logs in {}; using those in {address}", root.display());
+                context.monitor().info(&text);
+                return Ok(Archive { root, logs: Box::new(store), picture, seen_until: None });
+            }
+        }
+        Ok(Archive { root, logs: Box::new(view), picture, seen_until: None })
+    }
+}
+
+/// What would be done.
+pub(crate) fn plan(context: &Context, request: &RecoveryRequest) -> Result<RecoveryReport, EngineError> {
+    let archive = Archive::look(context)?;
+    let catalog = context.repository()?.scan()?;
+    let choice = choose(context, &catalog, &archive, request)?;
+    let members = catalog.chain(choice.backup)?.into_iter().cloned().collect();
+    Ok(RecoveryReport::planned(choice.backup, members, choice.plan))
+}
+
+/// Recovers.
+pub(crate) fn run(context: &Context, request: &RecoveryRequest) -> Result<RecoveryReport, EngineError> {
+    let mut phases = Phases::new(context);
+    phases.begin(Phase::Probe, "looking for the way to the target", None);
+    let archive = Archive::look(context)?;
+    let catalog = context.repository()?.scan()?;
+    let choice = choose(context, &catalog, &archive, request)?;
+    tell(context, &choice);
+    let programs = replay::programs(context, &choice)?;
+    let ready = Ready::look(context, &mut phases, Some(choice.backup))?;
+    let run = Recovery { context, archive: &archive, choice: &choice, programs: &programs, ready: &ready };
+    let (workplace, prepared) = run.base(&mut phases)?;
+    let resumed = match run.replay(&mut phases, &workplace) {
+        Ok(resumed) => resumed,
+        Err(error) => {
+            // Restoring may have taken hours. The next run begins where this one ended, or tells why not.
+            workplace.leave();
+            return Err(error);
+        }
+    };
+    workplace.clear_beside()?;
+    ready.finish(&mut phases, workplace)?;
+    let mut report = RecoveryReport::planned(choice.backup, ready.plan.members.clone(), choice.plan);
+    let destination = ready.plan.destination;
+    report.next_steps = after_recovery(&choice.record, &destination, &report.plan);
+    report.directory = Some(destination);
+    (report.members_prepared, report.resumed) = (prepared.unwrap_or(0), prepared.is_none() && resumed);
+    Ok(report)
+}
+
+/// A recovery at work.
+struct Recovery<'a> {
+    context: &'a Context,
+    archive: &'a Archive,
+    choice: &'a Choice,
+    programs: &'a Binaries,
+    ready: &'a Ready,
+}
+
+impl Recovery<'_> {
+    /// The base restored: just now, with how many members came with the prepared copy, or by a run that did not
+    /// come to its end.
+    fn base(&self, phases: &mut Phases<'_>) -> Result<(Workplace, Option<usize>), EngineError> {
+        let Recovery { context, choice, ready, .. } = *self;
+        if resume::is_there(&ready.plan.workplace, choice) {
+            ready.check_destination()?;
+            let workplace = Workplace::enter_as_it_is(&ready.plan.workplace)?;
+            // Nobody may have changed it meanwhile.
+            if resume::is_there(&ready.plan.workplace, choice) {
+                let text = format!("an earlier run has restored {} here; going on with that", choice.backup);
+                context.monitor().info(&text);
+                return Ok((workplace, None));
+            }
+        }
+        let workplace = ready.enter(context)?;
+        let prepared = self.restore(phases, &workplace)?;
+        Ok((workplace, Some(prepared)))
+    }
+
+    fn restore(&self, phases: &mut Phases<'_>, workplace: &Workplace) -> Result<usize, EngineError> {
+        workplace.clear_beside()?;
+        let prepared = self.ready.make(self.context, phases, workplace)?;
+        resume::note(workplace, self.choice)?;
+        Ok(prepared)
+    }
+
+    /// Replays on the base, or goes on where an earlier run ended. Gives whether anything of that was of use.
+    fn replay(&self, phases: &mut Phases<'_>, workplace: &Workplace) -> Result<bool, EngineError> {
+        let Recovery { context, archive, choice, programs, .. } = *self;
+        let start = |phases: &mut Phases<'_>| {
+            phases.begin(Phase::Replay, &choice.plan.stop.to_string(), Some(choice.plan.bytes));
+            Private::start(context, choice, programs, workplace)
+        };
+        let is_begun = workplace.beside(replay::SCRATCH).exists();
+        let mut server = start(phases);
+        // The server of the run that was killed may take a moment to be gone.
+        for _ in 0..if is_begun { ANOTHER_ENDS_SECONDS } else { 0 } {
+            if server.is_ok() {
+                break;
+            }
+            context.cancel().check()?;
+            std::thread::sleep(Duration::from_secs(1));
+            server = start(phases);
+        }
+        let mut server = server?;
+        let mut from = choice.plan.start.clone();
+        let mut resumed = is_begun;
+        match if is_begun {
+            server.progress(context, archive, choice)?
+        } else {
+            Resume::Continue(from.clone())
+        } {
+            Resume::Continue(place) => from = place,
+            Resume::Done => {
+                server.confirm(context, archive, choice)?;
+                server.end(workplace)?;
+                return Ok(true);
+            }
+            Resume::StartOver(reason) => {
+                context.monitor().warn(&format!(
+                    "the earlier run cannot be gone on with, and the backup is restored again: {reason}"
+                ));
+                server.give_up()?;
+                resume::forget(workplace)?;
+                workplace.clear()?;
+                self.restore(phases, workplace)?;
+                server = start(phases)?;
+                resumed = false;
+            }
+        }
+        if from != choice.plan.start {
+            context.monitor().info(&format!("the logs are replayed up to {from} already"));
+        }
+        server.replay(context, archive, choice, &from)?;
+        server.end(workplace)?;
+        Ok(resumed)
+    }
+}
+
+fn tell(context: &Context, choice: &Choice) {
+    let plan = &choice.plan;
+    context.monitor().info(&format!(
+        "recovering from {}: {} transactions in {} pieces of logs, from {} to {}",
+        choice.backup,
+        plan.transactions,
+        plan.segments.len(),
+        plan.start,
+        plan.stop
+    ));
+    for gap in &plan.gaps {
+        context.monitor().warn(&format!("going across a gap: {gap}"));
+    }
+    if plan.ends_early.is_some() {
+        context.monitor().warn(&format!("the binary logs end before the target, at {}", plan.stop));
+    }
+}
+
+/// The options of a plan.
+fn options(request: &RecoveryRequest, archive: &Archive) -> Options {
+    Options {
+        exclude: request.exclude.clone(),
+        across_gaps: request.across_gaps,
+        best_effort: request.best_effort,
+        seen_until: archive.seen_until,
+    }
+}
