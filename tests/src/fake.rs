@@ -7,6 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use walkdir::WalkDir;
 use xb_formats::xbstream::{MAGIC, StreamPath, Writer};
 use xb_sandbox::Server;
 
@@ -180,6 +181,82 @@ pub fn stream_of(claim: Claim, parts: u32) -> Vec<u8> {
         writer.end_file(file).unwrap();
     }
     writer.finish().unwrap()
+}
+
+/// Where a copy of a server's data stands in its log.
+#[derive(Clone, Debug)]
+pub struct Standing {
+    /// The log's name and the position in it.
+    pub log: String,
+    pub position: u64,
+    /// All that was executed; empty where the server gives no GTIDs.
+    pub gtids: String,
+}
+
+/// A full backup of a server of MySQL that was shut down: its data directory as a stream, without what engines
+/// leave out.
+///
+/// # Panics
+/// When a file cannot be read.
+#[must_use]
+pub fn stream_of_server(datadir: &Path, standing: &Standing, to: u64) -> Vec<u8> {
+    let mut writer = Writer::new(Vec::new());
+    let files = WalkDir::new(datadir).sort_by_file_name().into_iter().map(Result::unwrap);
+    for entry in files.filter(|entry| entry.file_type().is_file()) {
+        let name = entry.path().strip_prefix(datadir).unwrap().to_str().unwrap().to_owned();
+        if is_left_out(&name) {
+            continue;
+        }
+        let mut file = writer.begin_file(StreamPath::new(name.as_bytes()).unwrap()).unwrap();
+        for block in fs::read(entry.path()).unwrap().chunks(1 << 20) {
+            writer.append(&mut file, block).unwrap();
+        }
+        writer.end_file(file).unwrap();
+    }
+    for (name, text) in description(standing, to) {
+        let mut file = writer.begin_file(StreamPath::new(name.as_bytes()).unwrap()).unwrap();
+        writer.append(&mut file, text.as_bytes()).unwrap();
+        writer.end_file(file).unwrap();
+    }
+    writer.finish().unwrap()
+}
+
+/// Its own identity and logs, and what it makes anew.
+fn is_left_out(name: &str) -> bool {
+    let is_spare = name.starts_with("#innodb_redo/") && name.ends_with("_tmp");
+    let begins = ["#innodb_temp/", "mysql-bin.", "ibtmp", "auto.cnf", "mysqld-auto.cnf", "binlog."];
+    is_spare || begins.iter().any(|begin| name.starts_with(begin)) || name.ends_with(".pem")
+}
+
+/// What engines write about a backup.
+fn description(standing: &Standing, to: u64) -> [(&'static str, String); 4] {
+    let Standing { log, position, gtids } = standing;
+    let (place, shown) = if gtids.is_empty() {
+        (format!("{log}\t{position}\n"), String::new())
+    } else {
+        (format!("{log}\t{position}\t{gtids}\n"), format!(", GTID of the last change '{gtids}'"))
+    };
+    [
+        (
+            "backup-my.cnf",
+            "# made by an engine\n[mysqld]\ninnodb_checksum_algorithm=crc32\nserver_id=1\n\
+             innodb_data_file_path=ibdata1:12M:autoextend\ninnodb_page_size=16384\n\
+             innodb_undo_tablespaces=2\nredo_log_version=1\nmaster_key_id=0\n"
+                .to_owned(),
+        ),
+        ("xtrabackup_binlog_info", place),
+        (
+            "xtrabackup_checkpoints",
+            format!("backup_type = full-backuped\nfrom_lsn = 0\nto_lsn = {to}\nlast_lsn = {to}\n"),
+        ),
+        (
+            "xtrabackup_info",
+            format!(
+                "uuid = 1\ntool_name = xtrabackup\nbinlog_pos = filename '{log}', position '{position}'{shown}\n\
+                 incremental = N\n"
+            ),
+        ),
+    ]
 }
 
 /// A good stream with one file more, under a path that no engine writes.

@@ -1,0 +1,17 @@
+//! From streaming binary logs to recovering any point, by the program, on real servers.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests, which clippy does not take for such"
+)]
+
+mod committed;
+mod disk;
+mod endurance;
+mod load;
+mod moved;
+mod story;
+mod support;
+mod targets;
+mod undone;

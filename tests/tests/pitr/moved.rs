@@ -1,0 +1,114 @@
+//! Another server takes over, logs are lost here, logs begin anew.
+
+use std::path::Path;
+
+use xb_sandbox::{Sandbox, Server};
+use xb_tests::cli;
+use xb_tests::files::copy_tree;
+
+use crate::support::Scene;
+
+/// A copy of a stopped server, with logs of its own, that knows what the first one had committed.
+fn successor(scene: &mut Scene, directory: &Path) -> Server {
+    let state = scene.server.sql("SELECT @@GLOBAL.gtid_binlog_state;").unwrap()[0][0].clone();
+    scene.server.stop().unwrap();
+    copy_tree(scene.server.datadir(), &directory.join("data"));
+    for entry in std::fs::read_dir(directory.join("data")).unwrap().flatten() {
+        if entry.file_name().to_string_lossy().starts_with("mysql-bin.") {
+            std::fs::remove_file(entry.path()).unwrap();
+        }
+    }
+    let sandbox = Sandbox::new(directory).option("log-bin", "other-bin").option("server-id", 2);
+    let server = sandbox.start_on(directory.join("data")).unwrap();
+    server.sql(&format!("RESET MASTER; SET GLOBAL gtid_binlog_state = '{state}';")).unwrap();
+    server
+}
+
+#[test]
+fn streaming_goes_on_from_another_server_and_recovery_goes_through() {
+    let mut scene = Scene::new();
+    scene.sql("INSERT INTO d.t (v) VALUES ('first server');");
+    scene.good(&["full"]);
+    scene.sql("INSERT INTO d.t (v) VALUES ('before it moved');");
+    scene.good(&["binlog-stream", "--once"]);
+    let directory = scene.directory.path().join("successor");
+    let server = successor(&mut scene, &directory);
+    scene.home.settings.mysql_sock = Some(server.socket().to_owned());
+    server.sql("INSERT INTO d.t (v) VALUES ('second server'); FLUSH BINARY LOGS;").unwrap();
+    server.sql("UPDATE d.t SET v = 'changed there' WHERE id = 1;").unwrap();
+    let state = server.checksums().unwrap();
+    scene.good(&["binlog-stream", "--once"]);
+    let list = scene.good(&["binlog", "list"]);
+    assert!(list.contains("joined to epoch 1") && !list.contains("GAP"), "{list}");
+    scene.assert_recovers(&["--to-latest"], &state);
+}
+
+#[test]
+fn a_server_that_lacks_something_begins_an_epoch_that_is_not_joined() {
+    let scene = Scene::new();
+    scene.good(&["full"]);
+    scene.sql("INSERT INTO d.t (v) VALUES ('both have it');");
+    let both = scene.server.checksums().unwrap();
+    scene.good(&["binlog-stream", "--once"]);
+    let place = scene.server.binlog_coordinate().unwrap().to_string();
+    // The same server, whose logs are begun anew: nobody knows what was committed in between.
+    scene.sql("RESET MASTER; INSERT INTO d.t (v) VALUES ('behind');");
+    let said = scene.good(&["binlog-stream", "--once"]);
+    assert!(said.contains("gap") && said.contains("full backup"), "{said}");
+    let list = scene.good(&["binlog", "list"]);
+    assert!(list.contains("not joined to epoch 1") && list.contains("GAP"), "{list}");
+    assert!(scene.good(&["list"]).contains("# Gap: "));
+    let status = cli::run(&scene.home, &["--status-format=nagios", "status"]).ended_with(2);
+    assert!(status.text().contains("missing since the newest backup"), "{}", status.text());
+    let restored = scene.home.restored().display().to_string();
+    let to_time = ["--restore-dir", &restored, "restore-set", "--to-latest"];
+    let refused = cli::run(&scene.home, &to_time).ended_with(66);
+    assert!(refused.text().contains("--across-gaps"), "{}", refused.text());
+    scene.assert_recovers(&["--to-position", &place, "--epoch", "1"], &both);
+    // A backup behind it begins a window of its own.
+    scene.good(&["full"]);
+    let behind = scene.server.checksums().unwrap();
+    scene.good(&["binlog-stream", "--once"]);
+    scene.assert_recovers(&["--to-latest"], &behind);
+}
+
+#[test]
+fn logs_that_are_lost_here_come_from_their_copy() {
+    let mut scene = Scene::new();
+    let copies = scene.directory.path().join("copies");
+    std::fs::create_dir(&copies).unwrap();
+    scene.home.settings.copy_to = vec![copies.display().to_string()];
+    scene.good(&["full"]);
+    scene.sql("INSERT INTO d.t (v) VALUES (REPEAT('packed ', 10000)); FLUSH BINARY LOGS;");
+    scene.sql("INSERT INTO d.t (v) VALUES ('open');");
+    let state = scene.server.checksums().unwrap();
+    scene.good(&["binlog-stream", "--once", "--binlog-compress", "--binlog-push-interval=1"]);
+    let packed = scene.home.store().join("binlogs/epoch-000001/mysql-bin.000001.zst");
+    assert!(packed.exists(), "{:?}", xb_tests::files::everything_below(&scene.home.store().join("binlogs")));
+    scene.assert_recovers(&["--to-latest"], &state);
+    std::fs::remove_dir_all(scene.home.store().join("binlogs")).unwrap();
+    let said = scene.good(&["recovery-window"]);
+    assert!(said.contains(" .. "), "{said}");
+    scene.assert_recovers(&["--to-latest"], &state);
+}
+
+#[test]
+fn logs_go_when_no_backup_needs_them() {
+    let scene = Scene::new();
+    scene.good(&["full"]);
+    for _ in 0..3 {
+        scene.sql("INSERT INTO d.t (v) VALUES ('x'); FLUSH BINARY LOGS;");
+    }
+    scene.good(&["binlog-stream", "--once"]);
+    scene.good(&["full", "--retention-sets=9"]);
+    scene.sql("INSERT INTO d.t (v) VALUES ('y'); FLUSH BINARY LOGS;");
+    let state = scene.server.checksums().unwrap();
+    scene.good(&["binlog-stream", "--once"]);
+    let first = scene.home.store().join("binlogs/epoch-000001/mysql-bin.000001");
+    assert!(first.exists());
+    let plan = scene.good(&["prune", "--dry-run", "--retention-sets=1"]);
+    assert!(plan.contains("binary log") && first.exists(), "{plan}");
+    scene.good(&["prune", "--retention-sets=1"]);
+    assert!(!first.exists());
+    scene.assert_recovers(&["--to-latest"], &state);
+}

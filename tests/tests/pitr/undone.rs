@@ -1,0 +1,256 @@
+//! A table that was dropped by mistake, and recoveries that do not go as wanted.
+
+use std::path::{Path, PathBuf};
+
+use xb_tests::server::Make;
+use xb_tests::{cli, files, wait_until};
+
+use crate::support::{GTIDS_OFF, GTIDS_ON, LIMIT, Moment, Scene, State, without_gtids};
+
+/// What a user reads of a transaction in the output of `binlog show`.
+#[derive(Debug)]
+struct Shown {
+    log: String,
+    begin: u64,
+    gtid: String,
+}
+
+/// A mistake, with good work before and behind it.
+struct Mistake {
+    scene: Scene,
+    before: Moment,
+    dropped: Shown,
+    /// The end, had there been no mistake.
+    without: State,
+}
+
+impl Mistake {
+    fn on(make: Make) -> Self {
+        let mut scene = Scene::on(make);
+        scene
+            .sql("CREATE TABLE d.precious (id INT PRIMARY KEY, v TEXT); INSERT INTO d.t (v) VALUES ('one');");
+        scene.full();
+        scene.sql("INSERT INTO d.precious VALUES (1, 'gold'), (2, 'drop table'); FLUSH BINARY LOGS;");
+        scene.sql("INSERT INTO d.precious VALUES (3, 'DROP TABLE precious');");
+        let before = scene.moment();
+        scene.sql("DROP TABLE d.precious;");
+        scene.sql("INSERT INTO d.t (v) VALUES ('good'); UPDATE d.t SET v = 'better' WHERE id = 1;");
+        let mut without = scene.server.checksums().unwrap();
+        let precious = "`d`.`precious`";
+        without.insert(precious.to_owned(), before.state[precious]);
+        scene.stream();
+        let dropped = found(&scene, &before);
+        Mistake { scene, before, dropped, without }
+    }
+}
+
+/// Finds the DROP as a user does: the first place at a time, and from there on by reading.
+#[track_caller]
+fn found(scene: &Scene, before: &Moment) -> Shown {
+    let answer = scene.good(&["binlog", "find", "--time", &before.at()]);
+    // mysql-bin.000002:658 of epoch 1
+    let place = answer.split_whitespace().next().unwrap();
+    let (log, position) = place.rsplit_once(':').unwrap();
+    let text = scene.good(&["binlog", "show", log, "--from", position]);
+    let mut last = "";
+    for line in text.lines() {
+        if !line.starts_with(' ') {
+            last = line;
+        } else if line.contains("DROP TABLE") {
+            // 658..780  2026-11-22 14:28:07Z  0-1-9
+            let words: Vec<&str> = last.split("  ").collect();
+            let begin = words[0].split_once("..").unwrap().0.parse().unwrap();
+            return Shown { log: log.to_owned(), begin, gtid: words[2].to_owned() };
+        }
+    }
+    panic!("no DROP TABLE in\n{text}");
+}
+
+#[test]
+fn a_dropped_table_comes_back_on_mariadb() {
+    comes_back(Make::MariaDb);
+}
+
+#[test]
+fn a_dropped_table_comes_back_on_mysql() {
+    comes_back(Make::MySql9);
+}
+
+#[track_caller]
+fn comes_back(make: Make) {
+    let Mistake { scene, before, dropped, without } = Mistake::on(make);
+    assert_eq!((&dropped.log, dropped.begin), (&before.place.file.to_string(), before.place.position));
+    let answer = scene.good(&["binlog", "find", "--gtid", &dropped.gtid]);
+    assert!(answer.starts_with(&format!("{}:{} of", dropped.log, dropped.begin)), "{answer}");
+    let position = format!("{}:{}", dropped.log, dropped.begin);
+    scene.assert_recovers(&["--to-position", &position], &before.state);
+    let gtid = &*dropped.gtid;
+    scene.assert_recovers(&["--to-gtid", gtid, "--exclude-gtid", gtid], &before.state);
+    scene.assert_recovers(&["--to-latest", "--exclude-gtid", gtid], &without);
+}
+
+#[test]
+fn an_end_before_the_target_is_an_error_and_what_there_is_comes_back_on_demand() {
+    let Mistake { scene, .. } = Mistake::on(Make::MariaDb);
+    let last = scene.server.checksums().unwrap();
+    let far = ["--to-time", "2099-01-01 00:00:00"];
+    let ended = scene.recover(&far).ended_with(66);
+    assert!(ended.stderr.contains("--best-effort"), "{}", ended.stderr);
+    assert!(restored(&scene).is_empty(), "{:?}", restored(&scene));
+    let far = [&far[..], &["--best-effort"]].concat();
+    let told = scene.recover(&[&["--dry-run"], &far[..]].concat()).good().text();
+    assert!(told.contains("before the target: the archive has no more"), "{told}");
+    scene.assert_recovers(&far, &last);
+}
+
+#[test]
+fn a_dry_run_changes_nothing() {
+    let Mistake { scene, dropped, .. } = Mistake::on(Make::MariaDb);
+    let all = || {
+        let sizes = |path: &String| (path.clone(), files::size(&scene.home.path().join(path)));
+        let found = files::everything_below(scene.home.path()).into_iter();
+        // What the tests themselves write down, and the log of the run.
+        let is_own = |path: &String| path.starts_with("out-") || path.starts_with("err-");
+        let is_log = |path: &String| path.contains("-pyxbackup") && path.ends_with(".log");
+        found.filter(|path| !is_own(path) && !is_log(path)).map(|path| sizes(&path)).collect::<Vec<_>>()
+    };
+    let before = all();
+    let text = scene.recover(&["--to-gtid", &dropped.gtid, "--dry-run"]).good().text();
+    assert!(text.contains(&dropped.gtid) || text.contains(&dropped.log), "{text}");
+    let text = scene.recover(&["--to-latest", "--exclude-gtid", &dropped.gtid, "--dry-run"]).good().text();
+    assert!(text.contains(&dropped.gtid), "the plan does not tell what is left out:\n{text}");
+    assert_eq!(all(), before);
+}
+
+#[test]
+fn a_killed_recovery_goes_on_on_mariadb() {
+    let (scene, wanted) = with_much_to_replay(Scene::on(Make::MariaDb));
+    let said = killed_and_run_again(&scene, &wanted);
+    assert!(said.contains("going on with that"), "{said}");
+    assert!(said.contains("the logs are replayed up to"), "{said}");
+}
+
+#[test]
+fn a_killed_recovery_goes_on_on_mysql() {
+    let (scene, wanted) = with_much_to_replay(Scene::on(Make::MySql9));
+    let said = killed_and_run_again(&scene, &wanted);
+    assert!(said.contains("going on with that"), "{said}");
+    assert!(said.contains("the logs are replayed up to"), "{said}");
+}
+
+#[test]
+fn a_killed_recovery_without_gtids_begins_again() {
+    let scene = Scene::on_with(Make::MySql9, without_gtids);
+    let (scene, wanted) = with_much_to_replay(scene);
+    let said = killed_and_run_again(&scene, &wanted);
+    assert!(said.contains("the backup is restored again"), "{said}");
+}
+
+#[test]
+fn a_killed_recovery_with_some_gtids_begins_again() {
+    let mut scene = Scene::on_with(Make::MySql9, without_gtids);
+    scene.full();
+    scene.sql(GTIDS_ON);
+    scene.sql("INSERT INTO d.t (v) VALUES ('with');");
+    scene.sql(GTIDS_OFF);
+    scene.sql("INSERT INTO d.t (v) VALUES ('without');");
+    let wanted = work(&scene);
+    let said = killed_and_run_again(&scene, &wanted);
+    assert!(said.contains("the backup is restored again: there are transactions without GTIDs"), "{said}");
+}
+
+/// A log with many small transactions, each of which counts: none may be left out or come twice.
+fn with_much_to_replay(mut scene: Scene) -> (Scene, State) {
+    scene.full();
+    let wanted = work(&scene);
+    (scene, wanted)
+}
+
+fn work(scene: &Scene) -> State {
+    scene.sql(
+        "DELIMITER //\n\
+         CREATE PROCEDURE d.work(n INT) BEGIN\n\
+         WHILE n > 0 DO INSERT INTO d.t (v) VALUES (CONCAT(n, REPEAT('.', 200))); SET n = n - 1; END WHILE;\n\
+         END//\n\
+         DELIMITER ;\n\
+         CREATE TABLE d.sum (n INT); INSERT INTO d.sum VALUES (0);\n\
+         CREATE TRIGGER d.count AFTER INSERT ON d.t FOR EACH ROW UPDATE d.sum SET n = n + 1;\n\
+         CALL d.work(6000); FLUSH BINARY LOGS; CALL d.work(6000);",
+    );
+    scene.stream();
+    scene.server.checksums().unwrap()
+}
+
+/// Kills a recovery when its server has done a part of the work. Gives what the next run says.
+#[track_caller]
+fn killed_and_run_again(scene: &Scene, wanted: &State) -> String {
+    let args = scene.recovery(&["--to-latest"]);
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let mut running = cli::start(&scene.home, &args);
+    // Of some megabytes.
+    wait_until("a part is replayed", LIMIT, || {
+        assert!(!running.has_ended(), "it ended too early:\n{}", running.said());
+        replayed(&scene.home.restored()) > 500_000
+    });
+    running.kill();
+    let ended = cli::run(&scene.home, &args).good();
+    let made: Vec<PathBuf> = restored(scene);
+    let [directory] = made.as_slice() else { panic!("{made:?}") };
+    scene.assert_restored(directory, &["--to-latest"], wanted);
+    ended.text()
+}
+
+/// The size of the private server's own log.
+fn replayed(below: &Path) -> u64 {
+    let found = files::everything_below(below).into_iter();
+    let logs = found.filter(|path| path.ends_with("replay-bin.000001"));
+    logs.map(|path| below.join(path).metadata().map_or(0, |data| data.len())).sum()
+}
+
+fn restored(scene: &Scene) -> Vec<PathBuf> {
+    std::fs::read_dir(scene.home.restored()).unwrap().map(|entry| entry.unwrap().path()).collect()
+}
+
+#[test]
+fn servers_that_ask_for_a_password_come_back_and_ask_for_it_on_mariadb() {
+    ask_for_a_password(Scene::on(Make::MariaDb));
+}
+
+#[test]
+fn servers_that_ask_for_a_password_come_back_and_ask_for_it_on_mysql() {
+    ask_for_a_password(Scene::on(Make::MySql9));
+}
+
+#[track_caller]
+fn ask_for_a_password(mut scene: Scene) {
+    scene.protect("the first word");
+    scene.full();
+    scene.sql(
+        "CREATE USER app@localhost IDENTIFIED BY 'a word of its own'; GRANT SELECT ON d.* TO app@localhost;\n\
+         INSERT INTO d.t (v) VALUES ('by root');",
+    );
+    scene.protect("the second word");
+    scene.sql("INSERT INTO d.t (v) VALUES ('by root with another password');");
+    let last = scene.moment();
+    scene.stream();
+    let ended = scene.recover(&["--to-latest", "--quiet"]).good();
+    assert!(!ended.text().contains("word"), "{}", ended.text());
+    let directory = Path::new(ended.stdout.trim());
+    // By root with the second password; the first and none are refused.
+    let accounts = scene.on_restored(directory, |server| {
+        let login = scene.login();
+        let kept = std::fs::read_to_string(&login).unwrap();
+        for wrong in ["[client]\nuser=root\n", "[client]\nuser=root\npassword=the first word\n"] {
+            std::fs::write(&login, wrong).unwrap();
+            let error = server.sql("SELECT 1;").unwrap_err().to_string();
+            assert!(error.contains("Access denied"), "{error}");
+        }
+        std::fs::write(&login, "[client]\nuser=app\npassword=a word of its own\n").unwrap();
+        assert_eq!(server.sql("SELECT COUNT(*) FROM d.t;").unwrap()[0][0], "2");
+        std::fs::write(&login, kept).unwrap();
+        server.sql("SELECT user FROM mysql.user;").unwrap().concat()
+    });
+    assert!(accounts.contains(&"app".to_owned()), "{accounts:?}");
+    assert!(!accounts.iter().any(|name| name.contains("replay")), "{accounts:?}");
+    scene.assert_restored(directory, &["--to-latest"], &last.state);
+}
