@@ -2,6 +2,7 @@
 
 mod archives;
 mod backup;
+mod binlogs;
 mod catalog;
 mod contest;
 mod elsewhere;
@@ -19,7 +20,10 @@ const RUNS: usize = 5;
 /// Streams of fewer megabytes say little about archives: starting and ending takes too much of the time.
 const ARCHIVES_FROM_MB: u32 = 500;
 
-/// `[SIZE_MB ...] [--runs N] [--only backup|elsewhere|archives|catalog]`
+/// Megabytes of binary logs that are streamed.
+const BINLOGS_MB: u32 = 500;
+
+/// `[SIZE_MB ...] [--runs N] [--only backup|elsewhere|archives|catalog|binlogs]`
 pub(crate) fn run(options: &[&str]) -> Outcome {
     let (mut sizes, mut runs, mut only) = (Vec::new(), RUNS, None);
     let mut words = options.iter();
@@ -27,7 +31,9 @@ pub(crate) fn run(options: &[&str]) -> Outcome {
         match *word {
             "--runs" => runs = words.next().ok_or("--runs wants a number")?.parse()?,
             "--only" => {
-                only = Some(*words.next().ok_or("--only wants backup, elsewhere, archives or catalog")?)
+                only = Some(
+                    *words.next().ok_or("--only wants backup, elsewhere, archives, catalog or binlogs")?,
+                )
             }
             size => sizes.push(size.parse::<u32>()?),
         }
@@ -35,7 +41,11 @@ pub(crate) fn run(options: &[&str]) -> Outcome {
     if only.is_none_or(|only| only == "catalog") {
         catalog::run(runs)?;
     }
-    if only == Some("catalog") {
+    if only.is_none_or(|only| only == "binlogs") {
+        let home = tempfile::tempdir_in(scratch()?)?;
+        binlogs::run(sizes.first().copied().unwrap_or(BINLOGS_MB), home.path(), runs)?;
+    }
+    if matches!(only, Some("catalog" | "binlogs")) {
         return Ok(());
     }
     let sizes = if sizes.is_empty() { SIZES.to_vec() } else { sizes };
