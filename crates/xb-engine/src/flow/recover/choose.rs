@@ -93,7 +93,10 @@ fn may_be_before(record: &BackupRecord, target: &Target, context: &Context) -> b
 /// A local time is taken to be in the zone of now.
 pub(crate) fn instant(moment: Moment, context: &Context) -> DateTime<Utc> {
     let now = context.now();
-    (now - TimeDelta::seconds(moment.seconds_until(now))).to_utc()
+    match moment {
+        Moment::Exact(instant) => instant.to_utc(),
+        Moment::Local(_) => (now - TimeDelta::seconds(moment.seconds_until(now))).to_utc(),
+    }
 }
 
 /// The way from one backup.
