@@ -79,7 +79,10 @@ fn a_dropped_table_comes_back_on_mysql() {
 #[track_caller]
 fn comes_back(make: Make) {
     let Mistake { scene, before, dropped, without } = Mistake::on(make);
-    assert_eq!((&dropped.log, dropped.begin), (&before.place.file.to_string(), before.place.position));
+    // In between MariaDB may note that it does not need the log before any more.
+    assert_eq!(dropped.log, before.place.file.to_string());
+    let begins_there = dropped.begin == before.place.position;
+    assert!(begins_there || (make == Make::MariaDb && dropped.begin > before.place.position));
     let answer = scene.good(&["binlog", "find", "--gtid", &dropped.gtid]);
     assert!(answer.starts_with(&format!("{}:{} of", dropped.log, dropped.begin)), "{answer}");
     let position = format!("{}:{}", dropped.log, dropped.begin);
