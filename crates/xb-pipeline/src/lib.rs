@@ -13,6 +13,7 @@ pub mod cancel;
 pub mod clock;
 pub mod copy;
 pub mod extract;
+pub mod flush;
 pub mod fs;
 pub mod keys;
 pub mod monitor;

@@ -7,7 +7,7 @@ use xb_formats::binlog::{End, FileReader, ReadError};
 use xb_pipeline::Digest;
 
 use super::entry::{LogEntry, LogState};
-use super::partial::LastEvent;
+use super::last::Newest;
 
 /// Where the flags of the first event begin; the in-use flag is in the first byte of them.
 const IN_USE_AT: u64 = 21;
@@ -68,13 +68,12 @@ impl<R: Read> Read for Hashed<R> {
 pub(crate) fn closed_log(name: &BinlogName, source: impl Read) -> Result<(LogEntry, Option<End>), ReadError> {
     let mut hashed = Hashed { source, hasher: LogHasher::default() };
     let mut reader = FileReader::new(&mut hashed);
-    let mut last = None;
+    let mut newest = Newest::None;
     for event in reader.by_ref() {
-        let event = event?;
-        last = Some(LastEvent::of(event.offset, &event.bytes));
+        newest.set(event?);
     }
     let end = reader.end();
-    let entry = LogEntry::of(name.clone(), LogState::Closed, reader.facts(), last);
+    let entry = LogEntry::of(name.clone(), LogState::Closed, reader.facts(), newest.get());
     drop(reader);
     let hasher = hashed.hasher;
     Ok((LogEntry { size_bytes: hasher.length(), digest: Some(hasher.digest()), ..entry }, end))
@@ -88,17 +87,17 @@ pub(crate) fn closed_log(name: &BinlogName, source: impl Read) -> Result<(LogEnt
 pub(crate) fn open_log(name: &BinlogName, source: impl Read) -> io::Result<(LogEntry, Option<End>)> {
     let mut hashed = Hashed { source, hasher: LogHasher::default() };
     let mut reader = FileReader::new(&mut hashed);
-    let mut last = None;
+    let mut newest = Newest::None;
     let mut is_damaged = false;
     for event in reader.by_ref() {
         match event {
-            Ok(event) => last = Some(LastEvent::of(event.offset, &event.bytes)),
+            Ok(event) => newest.set(event),
             Err(ReadError::Io(error)) => return Err(error),
             Err(ReadError::Format(_)) => is_damaged = true,
         }
     }
     let end = reader.end().filter(|_| !is_damaged);
-    let entry = LogEntry::of(name.clone(), LogState::Open, reader.facts(), last);
+    let entry = LogEntry::of(name.clone(), LogState::Open, reader.facts(), newest.get());
     let (check, _) = reader.into_parts();
     let size_bytes = check.position().min(hashed.hasher.length());
     Ok((LogEntry { size_bytes, ..entry }, end))

@@ -9,10 +9,11 @@ use xb_pipeline::keys::Keys;
 
 use super::entry::LogEntry;
 use super::error::ArchiveError;
+use super::last::LastEvent;
 use super::listing::Listing;
 use super::lock::lock_directory;
 use super::names::{OWNER, log_file, partial_file};
-use super::partial::{LastEvent, Partial};
+use super::partial::Partial;
 use super::repair::repair;
 use super::shelf::{Found, Shelf};
 

@@ -7,7 +7,7 @@ use xb_formats::binlog::{ChecksumAlgorithm, FileFacts};
 use xb_pipeline::Digest;
 use xb_pipeline::single::FileForm;
 
-use super::partial::LastEvent;
+use super::last::LastEvent;
 
 /// One log. For a closed one it is written beside it, as `<name>.json`, and says nothing that the log does
 /// not: it can be made again from it.

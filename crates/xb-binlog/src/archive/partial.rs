@@ -1,66 +1,31 @@
 //! The file of an archive that is being written.
 
 use std::fs::{File, OpenOptions};
-use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
+use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
 use xb_core::{BinlogCoord, BinlogName};
 use xb_formats::binlog::{
-    BinlogError, End, Event, EventCheck, EventHeader, EventKind, FIRST_EVENT, FileFacts, FileReader, MAGIC,
+    BinlogError, End, EventCheck, FIRST_EVENT, FileFacts, FileReader, MAGIC, ReadError,
 };
-use xb_pipeline::Digest;
 use xb_pipeline::fs::{FsError, create_private, rename_new, sync_dir};
 
 use super::describe::LogHasher;
 use super::entry::{LogEntry, LogState};
 use super::error::ArchiveError;
+use super::last::{LastEvent, Newest};
 use super::names::partial_file;
+use super::output::LogOutput;
 use super::seal::write_entry;
-
-/// Bytes gathered before they are handed to the system.
-const BUFFER: usize = 256 * 1024;
-/// Where the flags of a format description are in its event.
-const FLAGS: usize = 17;
-
-/// The newest event of an archive, by which another server, or the same one begun anew, is told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LastEvent {
-    /// Where it begins in its file, in bytes.
-    pub position: u64,
-    /// Its length in bytes.
-    pub length: u64,
-    /// The BLAKE3 digest of all of it, without the in-use flag. Not a CRC-32: that of everything which ends
-    /// with its own is the same.
-    pub digest: Digest,
-}
-
-impl LastEvent {
-    /// What to remember of an event.
-    #[must_use]
-    pub fn of(position: u64, bytes: &[u8]) -> Self {
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(bytes.get(..FLAGS).unwrap_or(bytes));
-        if let Some((flags, rest)) = bytes.get(FLAGS..).and_then(<[u8]>::split_first) {
-            let is_format = bytes.get(4) == Some(&EventKind::FORMAT_DESCRIPTION.0);
-            hasher.update(&[if is_format { flags & !(EventHeader::IN_USE as u8) } else { *flags }]);
-            hasher.update(rest);
-        }
-        LastEvent { position, length: bytes.len() as u64, digest: hasher.finalize().into() }
-    }
-}
 
 /// A file `<name>.partial`, of which every event was checked before it was written.
 #[derive(Debug)]
 pub struct Partial {
     name: BinlogName,
-    path: PathBuf,
-    file: BufWriter<File>,
+    output: LogOutput,
     check: EventCheck,
     facts: FileFacts,
-    last: Option<LastEvent>,
-    hasher: LogHasher,
-    is_synced: bool,
+    newest: Newest,
 }
 
 /// Where the file of this name is while it is not complete.
@@ -72,12 +37,17 @@ impl Partial {
     /// Begins a new file.
     pub(super) fn create(directory: &Path, name: BinlogName) -> Result<Self, ArchiveError> {
         let path = partial_path(directory, &name);
-        let mut file = BufWriter::with_capacity(BUFFER, create_private(&path)?);
-        file.write_all(&MAGIC).map_err(FsError::on("write", &path))?;
+        let file = create_private(&path)?;
+        let mut output = LogOutput::new(path, file, LogHasher::default());
+        output.write(&MAGIC)?;
         sync_dir(directory)?;
-        let (check, facts) = (EventCheck::new(), FileFacts::default());
-        let hasher = magic_hasher();
-        Ok(Partial { name, path, file, check, facts, last: None, hasher, is_synced: false })
+        Ok(Partial {
+            name,
+            output,
+            check: EventCheck::new(),
+            facts: FileFacts::default(),
+            newest: Newest::None,
+        })
     }
 
     /// Goes on with a file that an earlier run left. What does not stand the check is cut off and kept
@@ -86,18 +56,18 @@ impl Partial {
         let path = partial_path(directory, &name);
         let mut file =
             OpenOptions::new().read(true).write(true).open(&path).map_err(FsError::on("open", &path))?;
-        let Good { good, check, facts, last, hasher } = read_good(&mut file, &path)?;
+        let Good { good, check, facts, newest, hasher } = read_good(&mut file, &path)?;
         let length = file.metadata().map_err(FsError::on("look at", &path))?.len();
         if good < length {
             keep_aside(&mut file, &path, good, &directory.join(format!("{name}.torn-{good}")))?;
             file.set_len(good).map_err(FsError::on("shorten", &path))?;
         }
         file.seek(SeekFrom::End(0)).map_err(FsError::on("seek in", &path))?;
-        let mut file = BufWriter::with_capacity(BUFFER, file);
+        let mut output = LogOutput::new(path, file, hasher);
         if good < FIRST_EVENT {
-            file.write_all(&MAGIC).map_err(FsError::on("write", &path))?;
+            output.write(&MAGIC)?;
         }
-        Ok(Partial { name, path, file, check, facts, last, hasher, is_synced: false })
+        Ok(Partial { name, output, check, facts, newest })
     }
 
     /// Its name when it is complete.
@@ -121,31 +91,29 @@ impl Partial {
     /// Its last event, if it has one.
     #[must_use]
     pub fn last(&self) -> Option<LastEvent> {
-        self.last
+        self.newest.get()
     }
 
     /// Whether all of it is on the disk.
     #[must_use]
     pub fn is_synced(&self) -> bool {
-        self.is_synced
+        self.output.is_synced()
     }
 
-    /// Adds the next event.
+    /// Adds the next event, and says how long it is, in bytes.
     ///
     /// # Errors
     /// [`ArchiveError::Event`] when it is not the next one, or damaged; nothing is written then.
-    pub fn append(&mut self, bytes: Vec<u8>) -> Result<Event, ArchiveError> {
+    pub fn append(&mut self, bytes: Vec<u8>) -> Result<u64, ArchiveError> {
         let offset = self.check.position();
         let event = self.check.check(bytes).map_err(|fault| {
             let source = BinlogError { offset, fault };
             ArchiveError::Event { file: self.name.clone(), source }
         })?;
-        self.is_synced = false;
-        self.file.write_all(&event.bytes).map_err(FsError::on("write", &self.path))?;
-        self.hasher.update(&event.bytes);
+        self.output.write(&event.bytes)?;
         self.facts.observe(&event);
-        self.last = Some(LastEvent::of(event.offset, &event.bytes));
-        Ok(event)
+        self.newest.set(event);
+        Ok(self.check.position() - offset)
     }
 
     /// Waits until all of it is on the disk.
@@ -153,12 +121,7 @@ impl Partial {
     /// # Errors
     /// [`ArchiveError::Fs`]. The file is not to be trusted any more then; open it again.
     pub fn sync(&mut self) -> Result<(), ArchiveError> {
-        if !self.is_synced {
-            self.file.flush().map_err(FsError::on("write", &self.path))?;
-            self.file.get_ref().sync_data().map_err(FsError::on("sync", &self.path))?;
-            self.is_synced = true;
-        }
-        Ok(())
+        Ok(self.output.sync()?)
     }
 
     /// Gives it the name of a complete file, and writes down what is known of it.
@@ -167,23 +130,18 @@ impl Partial {
     /// [`ArchiveError::Fs`].
     pub fn complete(mut self) -> Result<PathBuf, ArchiveError> {
         self.sync()?;
-        let path = self.path.with_extension("");
-        rename_new(&self.path, &path)?;
+        let path = self.output.path().with_extension("");
+        rename_new(self.output.path(), &path)?;
         write_entry(path.parent().unwrap_or(Path::new(".")), &self.closed_entry())?;
         Ok(path)
     }
 
     /// What is known of it once it is complete.
     fn closed_entry(&self) -> LogEntry {
-        let entry = LogEntry::of(self.name.clone(), LogState::Closed, &self.facts, self.last);
-        LogEntry { size_bytes: self.hasher.length(), digest: Some(self.hasher.digest()), ..entry }
+        let entry = LogEntry::of(self.name.clone(), LogState::Closed, &self.facts, self.last());
+        let (size_bytes, digest) = self.output.digest();
+        LogEntry { size_bytes, digest: Some(digest), ..entry }
     }
-}
-
-fn magic_hasher() -> LogHasher {
-    let mut hasher = LogHasher::default();
-    hasher.update(&MAGIC);
-    hasher
 }
 
 /// How far a file is good, what is needed to go on there, and what it says so far.
@@ -191,30 +149,31 @@ struct Good {
     good: u64,
     check: EventCheck,
     facts: FileFacts,
-    last: Option<LastEvent>,
+    newest: Newest,
     hasher: LogHasher,
 }
 
 fn read_good(file: &mut File, path: &Path) -> Result<Good, ArchiveError> {
     let mut reader = FileReader::new(file);
-    let (mut last, mut hasher) = (None, magic_hasher());
+    let (mut newest, mut hasher) = (Newest::None, LogHasher::default());
+    hasher.update(&MAGIC);
     loop {
         match reader.next() {
             Some(Ok(event)) => {
                 hasher.update(&event.bytes);
-                last = Some(LastEvent::of(event.offset, &event.bytes));
+                newest.set(event);
             }
-            Some(Err(xb_formats::binlog::ReadError::Io(source))) => {
-                return Err(FsError::on("read", path)(source).into());
-            }
+            Some(Err(ReadError::Io(source))) => return Err(FsError::on("read", path)(source).into()),
             // What is damaged is fetched again, from the last good event on.
-            Some(Err(_)) | None => break,
+            Some(Err(ReadError::Format(_))) | None => break,
         }
     }
     let is_begun = !matches!(reader.end(), Some(End::Torn { at: 0, .. } | End::Open { at: 0 }) | None);
     let (check, facts) = reader.into_parts();
-    let good = if is_begun || last.is_some() { check.position() } else { 0 };
-    Ok(Good { good, check, facts, last, hasher })
+    if is_begun || newest.get().is_some() {
+        return Ok(Good { good: check.position(), check, facts, newest, hasher });
+    }
+    Ok(Good { good: 0, check, facts, newest, hasher: LogHasher::default() })
 }
 
 /// Copies what follows a place into a file of its own.

@@ -260,9 +260,7 @@ impl<'s> Session<'s> {
         let partial = self.partial.insert(partial);
         let header = event.header;
         match partial.append(event.bytes) {
-            Ok(written) => {
-                self.progress.received(partial.end(), written.bytes.len() as u64, header.timestamp);
-            }
+            Ok(length) => self.progress.received(partial.end(), length, header.timestamp),
             Err(error) => return Err(self.give_up_on(error)),
         }
         self.compare_gtids(header.kind)?;

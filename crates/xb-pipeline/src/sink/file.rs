@@ -4,8 +4,8 @@ use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use super::flush::{FLUSH_BYTES, Flusher};
 use super::{Digest, ObjectReceipt};
+use crate::flush::{FLUSH_BYTES, Flusher};
 use crate::fs::{FsError, create_private};
 use crate::read::read_full;
 use crate::store::{StoreError, StoreErrorKind, Upload};

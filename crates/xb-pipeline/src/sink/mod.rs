@@ -2,7 +2,6 @@
 
 pub(crate) mod confined;
 pub(crate) mod file;
-pub(crate) mod flush;
 pub(crate) mod tree;
 
 use std::fmt;

@@ -10,9 +10,9 @@ use xb_formats::path::StreamPath;
 
 use super::confined::Confined;
 use super::file::digest_file;
-use super::flush::{FLUSH_BYTES, Flusher};
 use super::{Digest, ObjectReceipt};
 use crate::flow::{FileId, Piece};
+use crate::flush::{FLUSH_BYTES, Flusher};
 use crate::fs::FsError;
 
 /// Writes the files of an archive below a directory.

@@ -9,7 +9,7 @@ use rustix::fs::AtFlags;
 
 use super::Whose;
 use super::tree::{self, Place};
-use crate::sink::flush::{FLUSH_BYTES, Flusher};
+use crate::flush::{FLUSH_BYTES, Flusher};
 use crate::store::{StoreError, StoreErrorKind, StorePath, Upload};
 
 /// The longest name that file systems know.
