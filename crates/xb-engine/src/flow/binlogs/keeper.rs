@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -97,15 +97,16 @@ impl<'a> Keeper<'a> {
         })
     }
 
-    /// Keeps the archive until the streamer is over and the last of its logs are dealt with.
-    pub(super) fn run(&self, is_over: &AtomicBool) -> StreamerState {
-        let is_done = AtomicBool::new(false);
+    /// Keeps the archive until the streamer, which holds the other end of `streaming`, is over and the last of
+    /// its logs are dealt with.
+    pub(super) fn run(&self, streaming: Receiver<()>) -> StreamerState {
         std::thread::scope(|scope| {
-            scope.spawn(|| {
-                self.chores(is_over);
-                is_done.store(true, Ordering::SeqCst);
+            let (end, doing) = channel();
+            scope.spawn(move || {
+                let _until_here = end;
+                self.chores(&streaming);
             });
-            self.beat(&is_done);
+            self.beat(&doing);
         });
         let mut state = self.lock().clone();
         state.is_over = true;
@@ -115,10 +116,10 @@ impl<'a> Keeper<'a> {
     }
 
     /// Tells how the streamer does, until there is nothing left to do.
-    fn beat(&self, is_done: &AtomicBool) {
+    fn beat(&self, doing: &Receiver<()>) {
         let mut noted: Option<Instant> = None;
         let mut has_warned = false;
-        while !is_done.load(Ordering::SeqCst) {
+        loop {
             let now = self.context.now().to_utc();
             let state = {
                 let mut state = self.lock();
@@ -136,7 +137,9 @@ impl<'a> Keeper<'a> {
                 self.note(&state);
                 noted = Some(Instant::now());
             }
-            wait(BEAT, is_done);
+            if is_over(doing, BEAT) {
+                break;
+            }
         }
         let now = self.context.now().to_utc();
         self.lock().update(self.progress.snapshot(now.timestamp()), now);
@@ -154,11 +157,10 @@ impl<'a> Keeper<'a> {
     }
 
     /// Everything but telling.
-    fn chores(&self, is_over: &AtomicBool) {
+    fn chores(&self, streaming: &Receiver<()>) {
         let (mut last, mut pushers) = (Last::default(), Pushers::new());
+        let mut is_last = is_over(streaming, Duration::ZERO);
         loop {
-            // Asked first: what was closed before the end is dealt with after it.
-            let is_last = is_over.load(Ordering::SeqCst);
             let closed = self.progress.snapshot(0).completed;
             if last.is_due(closed, self.push_interval()) || is_last {
                 last.closed = Some(closed);
@@ -172,7 +174,8 @@ impl<'a> Keeper<'a> {
             if is_last {
                 return;
             }
-            wait(BEAT, is_over);
+            // Asked first: what was closed before the end is dealt with after it.
+            is_last = is_over(streaming, BEAT);
         }
     }
 
@@ -309,11 +312,7 @@ impl Last {
     }
 }
 
-/// Waits, but not on when it is over.
-fn wait(length: Duration, is_over: &AtomicBool) {
-    const STEP: Duration = Duration::from_millis(50);
-    let begun = Instant::now();
-    while begun.elapsed() < length && !is_over.load(Ordering::SeqCst) {
-        std::thread::sleep(STEP);
-    }
+/// Waits so long for somebody to end, and says whether they have: theirs is the other end, which goes with them.
+fn is_over(other: &Receiver<()>, length: Duration) -> bool {
+    other.recv_timeout(length) == Err(RecvTimeoutError::Disconnected)
 }

@@ -2,7 +2,7 @@
 //! a keeper does what else there is to do with logs.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use xb_binlog::archive::BinlogArchive;
@@ -54,10 +54,10 @@ pub(crate) fn run(context: &Context, request: &StreamRequest) -> Result<StreamRe
     let connect = options.stream.source.connect.to_string();
     context.monitor().phase(Phase::Stream, &connect, None);
     context.monitor().info(&format!("streaming the binary logs of {connect} into {}", root.display()));
-    let (progress, is_over) = (Progress::default(), AtomicBool::new(false));
+    let (progress, (end, streaming)) = (Progress::default(), channel());
     let keeper = Keeper::new(context, &archive, &progress, request, connect)?;
     let (outcome, mut state) = std::thread::scope(|scope| {
-        let watching = scope.spawn(|| keeper.run(&is_over));
+        let watching = scope.spawn(move || keeper.run(streaming));
         let around = Around {
             progress: &progress,
             monitor: &**context.monitor(),
@@ -65,7 +65,7 @@ pub(crate) fn run(context: &Context, request: &StreamRequest) -> Result<StreamRe
             cancel: context.cancel(),
         };
         let outcome = follow(&archive, &options, &around);
-        is_over.store(true, Ordering::SeqCst);
+        drop(end);
         (outcome, watching.join())
     });
     let kept = state.as_mut().map_err(|_| EngineError::KeeperLost)?;
