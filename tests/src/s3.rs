@@ -1,7 +1,7 @@
 //! A server that speaks S3, as a process of its own, with its objects in a directory of its own.
 
 use std::fs;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -37,7 +37,7 @@ impl S3Server {
     pub fn start() -> Self {
         let root = tempfile::Builder::new().prefix("xb-s3-").tempdir().unwrap();
         fs::create_dir_all(root.path().join("data").join(BUCKET)).unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = xb_sandbox::free_port().unwrap();
         let mut server = S3Server { port, daemon: None, root };
         server.restart();
         server

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,6 +11,7 @@ use rustix::process::{Pid, Signal, geteuid, kill_process};
 use tempfile::TempDir;
 use xb_pipeline::process::{Daemon, Invocation, find_program};
 use xb_pipeline::store::ssh::SshTarget;
+use xb_sandbox::free_port;
 
 use crate::{processes, wait_until};
 
@@ -70,7 +71,7 @@ impl Sshd {
     pub fn start_as(host: &Host) -> Self {
         let directory = tempfile::Builder::new().prefix("xb-sshd-").tempdir().unwrap();
         fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o700)).unwrap();
-        let mut server = Sshd { directory, daemon: None, port: free_port(), mounts: Vec::new() };
+        let mut server = Sshd { directory, daemon: None, port: free_port().unwrap(), mounts: Vec::new() };
         for name in ["host", "user", "stranger"] {
             server.make_key(name);
         }
@@ -249,13 +250,4 @@ fn kill(pid: i32) {
         // It may have ended meanwhile.
         let _ = kill_process(pid, Signal::KILL);
     }
-}
-
-/// A port of this machine nobody listens at.
-///
-/// # Panics
-/// When there is none.
-#[must_use]
-pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }

@@ -85,12 +85,3 @@ pub fn read_line(stream: &mut dyn Stream) -> Option<String> {
 pub fn stall(stream: &mut dyn Stream) {
     while read_line(stream).is_some() {}
 }
-
-/// A port on this machine at which nobody listens.
-///
-/// # Panics
-/// When there is none.
-#[must_use]
-pub fn closed_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}

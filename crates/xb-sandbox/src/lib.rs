@@ -31,6 +31,7 @@ mod dialect;
 mod error;
 mod initialise;
 mod keeper;
+mod port;
 mod sandbox;
 mod server;
 
@@ -38,5 +39,6 @@ pub use binaries::Binaries;
 pub use client::{Client, quote_name, quote_text};
 pub use dataset::{Dataset, Writer, WriterStats};
 pub use error::{MissingProgram, SandboxError};
+pub use port::free_port;
 pub use sandbox::Sandbox;
 pub use server::Server;

@@ -1,8 +1,6 @@
 //! What a private server is to be like, before it runs.
 
 use std::fs;
-use std::io;
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -14,6 +12,7 @@ use crate::binaries::Binaries;
 use crate::dialect;
 use crate::error::SandboxError;
 use crate::initialise::initialise;
+use crate::port::free_port;
 use crate::server::{START_LIMIT, Server};
 
 /// The longest path a socket can have: 108 bytes with the zero behind it.
@@ -122,7 +121,8 @@ impl Sandbox {
         let directory = prepare(&self.directory)?;
         let datadir = absolute(&datadir.into())?;
         let (socket, socket_home) = socket_path(&directory)?;
-        let port = if self.on_network { Some(free_port()?) } else { None };
+        let system = |source| SandboxError::System { what: "free TCP port", source };
+        let port = self.on_network.then(free_port).transpose().map_err(system)?;
         let mut invocation = Invocation::new(&binaries.server)
             .arg("--no-defaults")
             .arg(format!("--datadir={}", datadir.display()))
@@ -184,14 +184,6 @@ fn socket_path(directory: &Path) -> Result<(PathBuf, Option<TempDir>), SandboxEr
 pub(crate) fn temporary_directory(parent: &Path) -> Result<TempDir, SandboxError> {
     let system = |source| SandboxError::System { what: "temporary directory", source };
     tempfile::Builder::new().prefix("xb-").tempdir_in(parent).map_err(system)
-}
-
-/// A port nobody listens on at this moment. The kernel gives them out in a wide range, so that another
-/// process gets the same one only by a rare chance.
-fn free_port() -> Result<u16, SandboxError> {
-    let bound: io::Result<u16> =
-        TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|l| Ok(l.local_addr()?.port()));
-    bound.map_err(|source| SandboxError::System { what: "free TCP port", source })
 }
 
 #[cfg(test)]

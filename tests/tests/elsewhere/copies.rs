@@ -244,7 +244,7 @@ fn netcat_carries_what_ssh_confirms_and_what_is_not_encrypted_is_warned_of() {
     let (place, source) = (Place::start(Kind::Ssh), server::source(5));
     let mut home = Home::new(&source, Form::Zstd);
     place.settle(&mut home);
-    let port = xb_tests::sshd::free_port();
+    let port = xb_sandbox::free_port().unwrap();
     home.settings.remote_nc_port = Some((port.saturating_add(20).min(65_000), port.min(64_980)));
     let ended = cli::run(&home, &["full"]).good();
     assert!(ended.stderr.contains("set encrypt"), "{}", ended.text());

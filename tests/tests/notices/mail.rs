@@ -2,9 +2,9 @@
 
 use std::fs;
 
+use xb_sandbox::free_port;
 use xb_tests::fake;
 use xb_tests::smtp::{Manners, Moment, SmtpServer};
-use xb_tests::tls::closed_port;
 
 use super::*;
 
@@ -83,7 +83,7 @@ fn a_mail_holds_no_password() {
     stage.home.settings.smtp_user = Some("robot".into());
     stage.home.settings.smtp_pass = Some(Secret::new("mail-secret-9"));
     stage.home.settings.notify_url =
-        Some(Secret::new(format!("http://127.0.0.1:{}/hook/token-12345", closed_port())));
+        Some(Secret::new(format!("http://127.0.0.1:{}/hook/token-12345", free_port().unwrap())));
     let echo = format!("echo {MYSQL_PASSWORD} mail-secret-9 /hook/token-12345; exit 1");
     stage.home.settings.hook_before = stage.words("leak", &echo);
     let ended = stage.run("full").ended_with(128);
@@ -214,7 +214,7 @@ fn a_server_that_refuses_everybody_changes_neither_result_nor_exit_code() {
 fn nobody_listening_changes_nothing() {
     let mut stage = Stage::new();
     stage.mark("by hand\n");
-    stage.home.settings.smtp_port = closed_port();
+    stage.home.settings.smtp_port = free_port().unwrap();
     stage.home.settings.notify_on_success = vec![SUCCESSES.into()];
     let ended = stage.run("full").good();
     assert!(ended.stderr.contains("the mail: the mail server 127.0.0.1:"), "{}", ended.stderr);

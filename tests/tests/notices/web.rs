@@ -1,7 +1,8 @@
 //! Notices by HTTP.
 
+use xb_sandbox::free_port;
 use xb_tests::http::{Answer, HttpServer};
-use xb_tests::tls::{Identity, closed_port};
+use xb_tests::tls::Identity;
 
 use super::*;
 
@@ -100,7 +101,8 @@ fn a_server_that_falls_silent_or_never_ends_holds_nothing_up() {
 #[test]
 fn nobody_listening_changes_nothing() {
     let mut stage = Stage::new();
-    stage.home.settings.notify_url = Some(Secret::new(format!("http://127.0.0.1:{}{TOKEN}", closed_port())));
+    stage.home.settings.notify_url =
+        Some(Secret::new(format!("http://127.0.0.1:{}{TOKEN}", free_port().unwrap())));
     let (ended, took) = stage.timed();
     warning(&stage, ended);
     assert_not_held_up(took, "a closed port");

@@ -242,7 +242,7 @@ fn who_is_at_the_other_end_matters() {
     let error = kind(&stranger);
     assert_eq!(error.kind, StoreErrorKind::Denied, "{error}");
     assert!(error.reason.contains("authorized_keys"), "{error}");
-    let nobody = SshTarget { port: Some(xb_tests::sshd::free_port()), ..place.target() };
+    let nobody = SshTarget { port: Some(xb_sandbox::free_port().unwrap()), ..place.target() };
     assert_eq!(kind(&nobody).kind, StoreErrorKind::Unreachable);
     let none = SshTarget { program: "/nowhere/ssh".into(), ..place.target() };
     assert!(kind(&none).reason.contains("/nowhere/ssh"));

@@ -7,8 +7,9 @@ use std::ops::RangeInclusive;
 
 use xb_pipeline::store::ssh::{SshStore, SshTarget};
 use xb_pipeline::store::{About, Store, StoreErrorKind};
+use xb_sandbox::free_port;
 use xb_tests::processes;
-use xb_tests::sshd::{Host, free_port};
+use xb_tests::sshd::Host;
 
 use crate::ssh::{Place, is_root, names, noise, path, read, upload};
 
@@ -25,7 +26,7 @@ fn with_nc(script: &str) -> Place {
 /// The first of some neighbouring ports that are free.
 fn free_range(length: u16) -> RangeInclusive<u16> {
     loop {
-        let first = free_port();
+        let first = free_port().unwrap();
         let Some(last) = first.checked_add(length - 1) else { continue };
         if (first..=last).all(|port| TcpListener::bind(("0.0.0.0", port)).is_ok()) {
             return first..=last;
