@@ -39,6 +39,12 @@ impl Elsewhere {
         Ok(Elsewhere { store, keys, index })
     }
 
+    /// The number of its newest epoch; 0 where there is none.
+    #[must_use]
+    pub fn newest(&self) -> EpochNumber {
+        self.index.epochs().max().unwrap_or_default()
+    }
+
     /// All that counts there. Of logs only the one that is in pieces is read.
     ///
     /// # Errors

@@ -5,6 +5,7 @@
 //! * [`archive`]: a directory of logs, equal to the server's byte for byte.
 //! * [`gap`]: what an archive lacks. [`prune`](mod@prune): what of it nobody needs any more.
 //! * [`push`]: an archive's way to a store elsewhere, [`elsewhere`] the way back.
+//! * [`union`]: an archive and its copies as one.
 //! * [`stream`](mod@stream): from the one to the other, over as many connections as it takes.
 //! * [`state`]: how a streamer does, for those who ask.
 //! * [`recover`]: what is in an archive, and which part of it leads from a backup to a point in time.
@@ -21,6 +22,7 @@ pub mod replay;
 pub mod source;
 pub mod state;
 pub mod stream;
+pub mod union;
 
 mod lineage;
 #[cfg(test)]

@@ -130,7 +130,7 @@ impl Place {
 
     pub(crate) fn begin(&self, beginning: Beginning) -> EpochDirectory {
         let now = DateTime::from_timestamp(1_700_000_000, 0).unwrap();
-        self.archive.begin_epoch(server(), beginning, now).unwrap().1
+        self.archive.begin_epoch(0, server(), beginning, now).unwrap().1
     }
 
     pub(crate) fn epoch(&self, number: EpochNumber) -> std::path::PathBuf {

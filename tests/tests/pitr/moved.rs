@@ -1,12 +1,12 @@
 //! Another server takes over, logs are lost here, logs begin anew.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use xb_sandbox::{Sandbox, Server};
-use xb_tests::cli;
 use xb_tests::files::copy_tree;
+use xb_tests::{cli, wait_until};
 
-use crate::support::Scene;
+use crate::support::{LIMIT, Scene};
 
 /// A copy of a stopped server, with logs of its own, that knows what the first one had committed.
 fn successor(scene: &mut Scene, directory: &Path) -> Server {
@@ -89,6 +89,68 @@ fn logs_that_are_lost_here_come_from_their_copy() {
     std::fs::remove_dir_all(scene.home.store().join("binlogs")).unwrap();
     let said = scene.good(&["recovery-window"]);
     assert!(said.contains(" .. "), "{said}");
+    scene.assert_recovers(&["--to-latest"], &state);
+}
+
+/// A backup, three logs behind it that are also in a copy, and the place where the last of them ends.
+fn with_copy() -> (Scene, PathBuf, String) {
+    let mut scene = Scene::new();
+    let copies = scene.directory.path().join("copies");
+    std::fs::create_dir(&copies).unwrap();
+    scene.home.settings.copy_to = vec![copies.display().to_string()];
+    scene.good(&["full"]);
+    let mut place = String::new();
+    for v in ["one", "two", "three"] {
+        scene.sql(&format!("INSERT INTO d.t (v) VALUES ('{v}');"));
+        place = scene.server.binlog_coordinate().unwrap().to_string();
+        scene.sql("FLUSH BINARY LOGS;");
+    }
+    scene.good(&["binlog-stream", "--once"]);
+    (scene, copies, place)
+}
+
+#[test]
+fn a_log_that_is_damaged_here_comes_from_its_copy() {
+    let (scene, copies, _) = with_copy();
+    let state = scene.server.checksums().unwrap();
+    let epoch = scene.home.store().join("binlogs/epoch-000001");
+    let second = std::fs::OpenOptions::new().write(true).open(epoch.join("mysql-bin.000002")).unwrap();
+    second.set_len(second.metadata().unwrap().len() - 1).unwrap();
+    std::fs::remove_file(epoch.join("mysql-bin.000003")).unwrap();
+    scene.assert_recovers(&["--to-latest"], &state);
+    let plan = scene.recover(&["--to-latest", "--best-effort", "--dry-run"]).ended_with(0);
+    assert!(plan.text().contains("are used for them"), "{}", plan.text());
+    assert!(!plan.text().contains("end before the target"), "{}", plan.text());
+    std::fs::remove_dir_all(copies.join("binlogs")).unwrap();
+    scene.recover(&["--to-latest", "--dry-run"]).ended_with(66);
+}
+
+#[test]
+fn an_archive_that_was_lost_begins_behind_its_copy_or_goes_on_from_it() {
+    let (scene, copies, place) = with_copy();
+    let before = scene.server.checksums().unwrap();
+    let archive = scene.home.store().join("binlogs");
+    std::fs::remove_dir_all(&archive).unwrap();
+    scene.sql("INSERT INTO d.t (v) VALUES ('behind'); FLUSH BINARY LOGS;");
+    wait_until("the logs are purged", LIMIT, || {
+        scene.sql("PURGE BINARY LOGS TO 'mysql-bin.000005';");
+        scene.server.binary_logs().unwrap().len() == 1
+    });
+    let said = scene.good(&["binlog-stream", "--once", "--binlog-resume"]);
+    assert!(said.contains("streaming begins epoch 2"), "{said}");
+    assert!(copies.join("binlogs/epoch-000002/epoch.json").exists());
+    scene.assert_recovers(&["--to-position", &place], &before);
+    let refused = scene.recover(&["--to-latest"]).ended_with(66);
+    assert!(refused.text().contains("mysql-bin"), "{}", refused.text());
+
+    std::fs::remove_dir_all(&archive).unwrap();
+    copy_tree(&copies.join("binlogs/epoch-000002"), &archive.join("epoch-000002"));
+    scene.sql("INSERT INTO d.t (v) VALUES ('and more');");
+    scene.good(&["full"]);
+    scene.sql("UPDATE d.t SET v = 'the newest' WHERE id = 1;");
+    let state = scene.server.checksums().unwrap();
+    scene.good(&["binlog-stream", "--once"]);
+    assert!(!archive.join("epoch-000003").exists());
     scene.assert_recovers(&["--to-latest"], &state);
 }
 

@@ -18,13 +18,13 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::render;
 use crate::service::Service;
-use crate::wire;
+use crate::wire::{self, Aloud};
 
 pub(super) fn run(call: &Call, command: BinlogCommand, out: &mut dyn Write) -> Result<Exit, CliError> {
     match command {
         BinlogCommand::Stream { once } => stream(call, once, out),
         BinlogCommand::List { format } => {
-            let report = wire::onlooker(call).binlogs()?;
+            let report = wire::heard(call, Aloud::Warnings, |engine| Ok(engine.binlogs()?))?;
             let text = match format {
                 LogsFormat::Json => render::json(&report)?,
                 LogsFormat::Text => render::binlogs::list(&report),
@@ -36,7 +36,7 @@ pub(super) fn run(call: &Call, command: BinlogCommand, out: &mut dyn Write) -> R
         }
         BinlogCommand::Find { what, epoch, format } => find(call, what, epoch, format, out),
         BinlogCommand::Window { format } => {
-            let report = wire::onlooker(call).recovery_window()?;
+            let report = wire::heard(call, Aloud::Warnings, |engine| Ok(engine.recovery_window()?))?;
             let text = match format {
                 LogsFormat::Json => render::json(&report)?,
                 LogsFormat::Text => render::binlogs::windows(&report),
@@ -85,7 +85,9 @@ fn show(call: &Call, shown: &Shown, out: &mut dyn Write) -> Result<Exit, CliErro
         left = left.saturating_sub(1);
         left > 0 && outcome.is_ok()
     };
-    let read = wire::onlooker(call).binlog_transactions(&shown.log, shown.epoch, shown.from, &mut tell);
+    let read = wire::heard(call, Aloud::Warnings, |engine| {
+        Ok(engine.binlog_transactions(&shown.log, shown.epoch, shown.from, &mut tell)?)
+    });
     outcome?;
     read?;
     print(out, "")
@@ -105,7 +107,8 @@ fn find(
             return Err(CliError::Internal("a place was sought".to_owned()));
         }
     };
-    let Some(found) = wire::onlooker(call).binlog_find(&sought, epoch)? else {
+    let found = wire::heard(call, Aloud::Warnings, |engine| Ok(engine.binlog_find(&sought, epoch)?))?;
+    let Some(found) = found else {
         let text = match format {
             LogsFormat::Json => "null\n",
             LogsFormat::Text => "not in the archive\n",

@@ -14,13 +14,14 @@ use crate::call::Call;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::render;
-use crate::wire;
+use crate::wire::{self, Aloud};
 
 pub(super) fn run(call: &Call, recovery: &Recovery, out: &mut dyn Write) -> Result<Exit, CliError> {
     let request = request(recovery)?;
     if recovery.dry_run {
-        let engine = wire::onlooker(call);
-        let report = engine.recovery_plan(&request).map_err(|error| with_names(&engine, error))?;
+        let report = wire::heard(call, Aloud::Warnings, |engine| {
+            engine.recovery_plan(&request).map_err(|error| with_names(engine, error))
+        })?;
         let text = if call.json { render::json(&report)? } else { render::binlogs::plan(&report) };
         return print(out, &text);
     }

@@ -11,7 +11,12 @@ use xb_pipeline::single::FileForm;
 use super::names::{Known, Piece, Role, known};
 
 /// Orders logs: by what is before the number, then by number.
-type LogKey = (String, u64, String);
+pub(crate) type LogKey = (String, u64, String);
+
+/// Where a log stands among others.
+pub(crate) fn key(log: &BinlogName) -> LogKey {
+    (log.prefix().to_owned(), log.number(), log.to_string())
+}
 
 /// The files of one log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,8 +80,7 @@ impl Listing {
     }
 
     fn add(&mut self, log: BinlogName, role: Role, file: String) {
-        let key = (log.prefix().to_owned(), log.number(), log.to_string());
-        let files = self.logs.entry(key).or_insert_with(|| LogFiles {
+        let files = self.logs.entry(key(&log)).or_insert_with(|| LogFiles {
             name: log,
             forms: Vec::new(),
             has_entry: false,
@@ -100,7 +104,7 @@ impl Listing {
 
     /// The files of one log.
     pub(crate) fn log(&self, name: &BinlogName) -> Option<&LogFiles> {
-        self.logs.get(&(name.prefix().to_owned(), name.number(), name.to_string()))
+        self.logs.get(&key(name))
     }
 
     /// Names of logs that are closed here, oldest first.

@@ -247,25 +247,27 @@ impl BinlogArchive {
         Ok(None)
     }
 
-    /// Begins an epoch behind all others.
+    /// Begins an epoch behind all others, and behind that of the number `taken`, which a copy of an archive that
+    /// is lost may have; 0 where none has.
     ///
     /// # Errors
     /// [`ArchiveError`].
     pub fn begin_epoch(
         &self,
+        taken: EpochNumber,
         server: EpochServer,
         beginning: Beginning,
         now: DateTime<Utc>,
     ) -> Result<(EpochRecord, EpochDirectory), ArchiveError> {
-        let mut number = 1;
-        for taken in self.shelves()?.epochs {
-            let directory = self.directory(taken);
+        let mut number = taken + 1;
+        for there in self.shelves()?.epochs {
+            let directory = self.directory(there);
             let is_dead = !directory.join(EPOCH).exists() && is_empty(&directory)?;
             if is_dead {
                 // Nobody ever saw it.
                 fs::remove_dir_all(&directory).map_err(FsError::on("remove", &directory))?;
             } else {
-                number = taken + 1;
+                number = number.max(there + 1);
             }
         }
         let directory = self.directory(number);

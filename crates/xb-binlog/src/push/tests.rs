@@ -198,7 +198,7 @@ fn another_archive_and_another_log_are_not_written_over() {
     push(&mut Pusher::new(store.clone()), &scene, None).unwrap();
     let other = Scene::new();
     let now = chrono::DateTime::from_timestamp(1_800_000_000, 0).unwrap();
-    other.archive.begin_epoch(crate::testing::server(), Beginning::First, now).unwrap();
+    other.archive.begin_epoch(0, crate::testing::server(), Beginning::First, now).unwrap();
     let refused = push(&mut Pusher::new(store.clone()), &other, None);
     assert!(matches!(refused, Err(ArchiveError::OtherArchive { epoch: 1, .. })), "{refused:?}");
     let third = Scene::new();

@@ -13,7 +13,7 @@ use super::error::StreamError;
 use super::join::has_all;
 use super::start::{FirstLog, decide};
 use super::{Backoff, Progress, StreamOptions, locate, pause, stream};
-use crate::archive::{Beginning, BinlogArchive, EpochDirectory, EpochRecord, EpochServer};
+use crate::archive::{Beginning, BinlogArchive, EpochDirectory, EpochNumber, EpochRecord, EpochServer};
 use crate::source::native::{NativeError, NativeSource};
 
 /// How long a server that has just taken over may take to apply what it has not yet of the one before it.
@@ -30,6 +30,8 @@ pub struct FollowOptions {
     pub first: FirstLog,
     /// Whether to go on behind logs that the server no longer has.
     pub resume: bool,
+    /// The newest epoch that copies of the archive have, where it is empty itself; else 0.
+    pub taken: EpochNumber,
 }
 
 /// Who is told, and by what clock.
@@ -196,7 +198,7 @@ impl Follower<'_> {
         beginning: Beginning,
     ) -> Result<(EpochRecord, EpochDirectory), StreamError> {
         let now = self.around.clock.now().to_utc();
-        Ok(self.archive.begin_epoch(server, beginning, now)?)
+        Ok(self.archive.begin_epoch(self.options.taken, server, beginning, now)?)
     }
 
     fn tell(&self, beginning: &Beginning) {

@@ -2,6 +2,7 @@
 
 use xb_binlog::archive::ArchiveError;
 use xb_binlog::recover::RecoverError;
+use xb_binlog::replay::ReplayError;
 use xb_binlog::source::native::NativeError;
 use xb_binlog::stream::StreamError;
 use xb_engine::EngineError;
@@ -59,6 +60,10 @@ pub(super) fn remedy(error: &EngineError) -> Option<String> {
         EngineError::DamagedLog { .. } => {
             "what is before it is good; fetch the log again from the server or from a copy, or take a full backup"
         }
+        EngineError::Replay(error) if is_damage(error) => {
+            "the restored data stay in the restore directory: move the log away if it is damaged, and run the same again, \
+             which goes on with its copy elsewhere if there is one; else recover to an earlier target"
+        }
         EngineError::Replay(_) => {
             "the restored data stay in the restore directory: run the same again to go on, with --exclude-gtid or an earlier \
              target to get by the statement that failed"
@@ -69,6 +74,11 @@ pub(super) fn remedy(error: &EngineError) -> Option<String> {
         _ => return None,
     };
     Some(text.to_owned())
+}
+
+/// Whether a log cannot be read to its end.
+fn is_damage(error: &ReplayError) -> bool {
+    matches!(error, ReplayError::Read { .. } | ReplayError::Archive(_))
 }
 
 fn of_streaming(error: &StreamError) -> Option<String> {

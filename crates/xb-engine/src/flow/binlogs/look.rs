@@ -1,7 +1,7 @@
 //! Looking into the archive, without a server.
 
 use chrono::{DateTime, Utc};
-use xb_binlog::archive::{Epoch, EpochNumber, Place};
+use xb_binlog::archive::{Epoch, EpochNumber, Logs as _, Place};
 use xb_binlog::gap::gaps;
 use xb_binlog::recover::{Found, ReadingLimits, TransactionSummary, find_gtid, find_time, transactions};
 use xb_binlog::state::StreamerState;
@@ -11,13 +11,14 @@ use xb_core::{BinlogCoord, BinlogName};
 use super::directory;
 use crate::context::Context;
 use crate::error::EngineError;
-use crate::flow::recover::Archive;
+use crate::flow::recover::archive::Archive;
 use crate::report::LogsReport;
 
 /// What is in it.
 pub(crate) fn list(context: &Context) -> Result<LogsReport, EngineError> {
-    let Archive { root, picture, .. } = Archive::look(context)?;
-    let streamer = StreamerState::read(&root).ok().flatten();
+    let archive = Archive::look(context)?;
+    let picture = archive.picture().clone();
+    let streamer = StreamerState::read(&archive.root).ok().flatten();
     let now = context.now().to_utc();
     let is_streaming = streamer.as_ref().is_some_and(|state| state.is_running(now));
     let gaps = gaps(&picture);
@@ -32,18 +33,18 @@ pub(crate) fn show(
     from: u64,
     tell: &mut dyn FnMut(&Place, &TransactionSummary) -> bool,
 ) -> Result<(), EngineError> {
-    let Archive { logs, picture, .. } = Archive::look(context)?;
+    let archive = Archive::look(context)?;
     let has = |candidate: &&Epoch| {
         candidate.log(log).is_some() && epoch.is_none_or(|wanted| wanted == candidate.record.number)
     };
     let epochs: Vec<EpochNumber> =
-        picture.epochs.iter().filter(has).map(|epoch| epoch.record.number).collect();
+        archive.picture().epochs.iter().filter(has).map(|epoch| epoch.record.number).collect();
     let number = match epochs.as_slice() {
         [number] => *number,
         [] => return Err(EngineError::NoSuchLog { log: log.clone(), archive: directory(context)? }),
         _ => return Err(EngineError::SeveralLogs { log: log.clone(), epochs }),
     };
-    for transaction in transactions(logs.read(number, log)?, ReadingLimits::default()) {
+    for transaction in transactions(archive.logs.read(number, log)?, ReadingLimits::default()) {
         context.cancel().check()?;
         let transaction = transaction.map_err(|source| EngineError::DamagedLog {
             log: log.clone(),
@@ -76,10 +77,11 @@ pub(crate) fn find(
     sought: &Sought,
     epoch: Option<EpochNumber>,
 ) -> Result<Option<Found>, EngineError> {
-    let Archive { logs, mut picture, .. } = Archive::look(context)?;
+    let archive = Archive::look(context)?;
+    let mut picture = archive.picture().clone();
     picture.epochs.retain(|candidate| epoch.is_none_or(|wanted| wanted == candidate.record.number));
     Ok(match sought {
-        Sought::Time(time) => find_time(&picture, &*logs, *time)?,
-        Sought::Gtid(gtid) => find_gtid(&picture, &*logs, gtid)?,
+        Sought::Time(time) => find_time(&picture, &archive.logs, *time)?,
+        Sought::Gtid(gtid) => find_gtid(&picture, &archive.logs, gtid)?,
     })
 }

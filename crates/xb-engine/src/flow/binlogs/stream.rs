@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use xb_binlog::archive::BinlogArchive;
+use xb_binlog::archive::{BinlogArchive, EpochNumber};
+use xb_binlog::elsewhere::Elsewhere;
 use xb_binlog::source::mysqlbinlog::VendorOptions;
 use xb_binlog::source::native::{NativeOptions, Tls};
 use xb_binlog::state::StreamerState;
@@ -15,6 +16,7 @@ use xb_binlog::stream::{
 use xb_core::BinlogName;
 use xb_core::settings::BinlogTls;
 use xb_pipeline::fs::create_dir_private;
+use xb_pipeline::keys::Keys;
 use xb_pipeline::monitor::Phase;
 
 use super::keeper::Keeper;
@@ -23,6 +25,7 @@ use crate::context::Context;
 use crate::error::EngineError;
 use crate::report::StreamReport;
 use crate::server;
+use crate::stores;
 
 /// Told about every second how a streamer does, and whether it does anything at all.
 pub type Beat = Arc<dyn Fn(&StreamerState, bool) + Send + Sync>;
@@ -50,6 +53,7 @@ pub(crate) fn run(context: &Context, request: &StreamRequest) -> Result<StreamRe
         stream: stream_options(context, request)?,
         first: first_log(context, &archive)?,
         resume: context.settings.binlogs.binlog_resume,
+        taken: taken(context, &archive)?,
     };
     let connect = options.stream.source.connect.to_string();
     context.monitor().phase(Phase::Stream, &connect, None);
@@ -122,6 +126,26 @@ fn stream_options(context: &Context, request: &StreamRequest) -> Result<StreamOp
 
 /// Whoever wants what there is now does not wait for ever.
 const ONCE_RETRIES: u32 = 10;
+
+/// The newest epoch in copies of an archive that is empty here, so that what comes is not taken for that. A store
+/// that does not answer is an error: the numbers are given once.
+fn taken(context: &Context, archive: &BinlogArchive) -> Result<EpochNumber, EngineError> {
+    let mut newest = 0;
+    if archive.newest()?.is_none() {
+        for address in super::push_targets(context)? {
+            let copy = Elsewhere::look(stores::open_store(context, &address)?, Keys::default())?;
+            newest = newest.max(copy.newest());
+        }
+    }
+    if newest > 0 {
+        context.monitor().warn(&format!(
+            "there are no binary logs here, and those of {newest} earlier epochs elsewhere: streaming begins epoch {}, \
+             which does not go on from them. Bring the newest epoch of the copy here first if it should",
+            newest + 1
+        ));
+    }
+    Ok(newest)
+}
 
 /// What an empty archive begins with.
 fn first_log(context: &Context, archive: &BinlogArchive) -> Result<FirstLog, EngineError> {

@@ -7,7 +7,7 @@ use xb_catalog::BackupRecord;
 use super::directory;
 use crate::context::Context;
 use crate::error::EngineError;
-use crate::flow::recover::Archive;
+use crate::flow::recover::archive::Archive;
 use crate::flow::recover::choose::{base, instant};
 use crate::report::{Window, WindowReport, WithoutLogs};
 
@@ -37,12 +37,12 @@ pub(crate) fn run(context: &Context) -> Result<WindowReport, EngineError> {
 /// What can be recovered from one backup on.
 fn span(context: &Context, archive: &Archive, record: &BackupRecord) -> Result<Window, EngineError> {
     let base = base(context, record, None).ok_or_else(|| EngineError::NoBinlog { backup: record.id() })?;
-    let place = find_base(&archive.picture, &*archive.logs, &base)?;
+    let place = find_base(archive.picture(), &archive.logs, &base)?;
     // Everything up to the first gap.
     let options = Options { best_effort: true, seen_until: archive.seen_until, ..Options::default() };
     let way = plan(
-        &archive.picture,
-        &*archive.logs,
+        archive.picture(),
+        &archive.logs,
         &place,
         base.gtids.as_ref(),
         &Target::Latest,

@@ -6,7 +6,8 @@ use xb_binlog::recover::{Base, RecoverError, ReplayPlan, Target, find_base, plan
 use xb_catalog::{BackupRecord, Catalog, Moment};
 use xb_core::{BackupId, Flavor};
 
-use super::{Archive, RecoveryRequest, options};
+use super::archive::Archive;
+use super::{RecoveryRequest, options};
 use crate::context::Context;
 use crate::error::EngineError;
 use crate::flow::binlogs::point;
@@ -108,10 +109,10 @@ fn from(
 ) -> Result<ReplayPlan, EngineError> {
     let base =
         base(context, record, request.epoch).ok_or_else(|| EngineError::NoBinlog { backup: record.id() })?;
-    let place = find_base(&archive.picture, &*archive.logs, &base)?;
+    let place = find_base(archive.picture(), &archive.logs, &base)?;
     let way = plan(
-        &archive.picture,
-        &*archive.logs,
+        archive.picture(),
+        &archive.logs,
         &place,
         base.gtids.as_ref(),
         &request.to,
@@ -125,7 +126,7 @@ fn from(
 /// A log behind the end of the way that cannot be used may have what the target wants.
 fn check_end(archive: &Archive, request: &RecoveryRequest, way: &ReplayPlan) -> Result<(), EngineError> {
     let is_open_ended = matches!(request.to, Target::Latest | Target::Time(_)) && !request.best_effort;
-    let epoch = archive.picture.epoch(way.stop.epoch).filter(|_| is_open_ended);
+    let epoch = archive.picture().epoch(way.stop.epoch).filter(|_| is_open_ended);
     let ends_there = epoch.is_some_and(|epoch| epoch.end().as_ref() == Some(&way.stop.at));
     let behind = |fault: &&LogFault| way.stop.at.file < fault.name;
     match epoch.filter(|_| ends_there).and_then(|epoch| epoch.faults.iter().find(behind)) {

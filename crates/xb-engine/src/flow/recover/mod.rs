@@ -2,31 +2,26 @@
 //! logs replayed, the result confirmed → the server stopped, the directory renamed. What a killed run left is gone
 //! on with where the server can say what it has.
 
+pub(crate) mod archive;
 pub(crate) mod choose;
 mod replay;
 mod resume;
 
-use std::path::PathBuf;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
-use xb_binlog::archive::{BinlogArchive, Logs, Picture};
-use xb_binlog::elsewhere::Elsewhere;
 use xb_binlog::recover::Resume;
 use xb_binlog::recover::{Options, Target};
-use xb_binlog::state::StreamerState;
+use xb_catalog::Catalog;
 use xb_core::gtid::Gtid;
 use xb_pipeline::monitor::Phase;
 use xb_sandbox::Binaries;
 
 use crate::context::{Context, Phases};
-use crate::encryption::keys;
 use crate::error::EngineError;
-use crate::flow::binlogs;
 use crate::flow::next_steps::after_recovery;
 use crate::flow::restore_set::{Ready, Workplace};
 use crate::report::RecoveryReport;
-use crate::stores;
+use archive::Archive;
 use choose::{Choice, choose};
 use replay::Private;
 
@@ -48,59 +43,10 @@ pub struct RecoveryRequest {
     pub across_gaps: bool,
 }
 
-/// The archive as a recovery sees it.
-pub(crate) struct Archive {
-    /// Where it is.
-    pub(crate) root: PathBuf,
-    pub(crate) logs: Box<dyn Logs>,
-    pub(crate) picture: Picture,
-    /// All that was committed before is in it.
-    pub(crate) seen_until: Option<DateTime<Utc>>,
-}
-
-impl Archive {
-    /// Looks at it: at the one here, or where there is none, at its copy in a store elsewhere.
-    pub(crate) fn look(context: &Context) -> Result<Self, EngineError> {
-        let (root, keys) = (binlogs::directory(context)?, keys(context)?);
-        let state = StreamerState::read(&root).unwrap_or_else(|error| {
-            context.monitor().warn(&format!("nobody knows until when the archive is complete: {error}"));
-            None
-        });
-        let view = BinlogArchive::look(&root).with_keys(keys.clone());
-        let picture = view.picture()?;
-        if !picture.epochs.is_empty() {
-            let seen_until = state.and_then(|state| state.seen_until);
-            return Ok(Archive { root, logs: Box::new(view), picture, seen_until });
-        }
-        for address in binlogs::push_targets(context)? {
-            let looked = stores::open_store(context, &address).and_then(|store| {
-                let store = Elsewhere::look(store, keys.clone())?;
-                let picture = store.picture()?;
-                Ok((store, picture))
-            });
-            let (store, picture) = match looked {
-                Ok(looked) => looked,
-                Err(error) => {
-                    context.monitor().warn(&format!("no binary logs from {address}: {error}"));
-                    continue;
-                }
-            };
-            if !picture.epochs.is_empty() {
-                let text =
-                    format!("there are no binary logs in {}; using those in {address}", root.display());
-                context.monitor().info(&text);
-                return Ok(Archive { root, logs: Box::new(store), picture, seen_until: None });
-            }
-        }
-        Ok(Archive { root, logs: Box::new(view), picture, seen_until: None })
-    }
-}
-
 /// What would be done.
 pub(crate) fn plan(context: &Context, request: &RecoveryRequest) -> Result<RecoveryReport, EngineError> {
-    let archive = Archive::look(context)?;
     let catalog = context.repository()?.scan()?;
-    let choice = choose(context, &catalog, &archive, request)?;
+    let (_, choice) = way(context, &catalog, request)?;
     let members = catalog.chain(choice.backup)?.into_iter().cloned().collect();
     Ok(RecoveryReport::planned(choice.backup, members, choice.plan))
 }
@@ -109,9 +55,8 @@ pub(crate) fn plan(context: &Context, request: &RecoveryRequest) -> Result<Recov
 pub(crate) fn run(context: &Context, request: &RecoveryRequest) -> Result<RecoveryReport, EngineError> {
     let mut phases = Phases::new(context);
     phases.begin(Phase::Probe, "looking for the way to the target", None);
-    let archive = Archive::look(context)?;
     let catalog = context.repository()?.scan()?;
-    let choice = choose(context, &catalog, &archive, request)?;
+    let (archive, choice) = way(context, &catalog, request)?;
     tell(context, &choice);
     let programs = replay::programs(context, &choice)?;
     let ready = Ready::look(context, &mut phases, Some(choice.backup))?;
@@ -133,6 +78,27 @@ pub(crate) fn run(context: &Context, request: &RecoveryRequest) -> Result<Recove
     report.directory = Some(destination);
     (report.members_prepared, report.resumed) = (prepared.unwrap_or(0), prepared.is_none() && resumed);
     Ok(report)
+}
+
+/// The way to the target by the archive here; by its copies, too, where that alone does not lead there whole.
+fn way(
+    context: &Context,
+    catalog: &Catalog,
+    request: &RecoveryRequest,
+) -> Result<(Archive, Choice), EngineError> {
+    let is_whole = |choice: &Choice| choice.plan.ends_early.is_none() && choice.plan.gaps.is_empty();
+    let mut archive = Archive::look(context)?;
+    let first = choose(context, catalog, &archive, request);
+    let is_final = match &first {
+        Ok(choice) => is_whole(choice),
+        Err(error) => error.cancelled().is_some(),
+    };
+    if is_final || !archive.take_copies(context)? {
+        return Ok((archive, first?));
+    }
+    // What the one here says is the news, if they do no better together.
+    let choice = choose(context, catalog, &archive, request).or(first)?;
+    Ok((archive, choice))
 }
 
 /// A recovery at work.

@@ -13,7 +13,7 @@ use xb_pipeline::fs::{FsError, create_dir_private};
 use xb_pipeline::process::find_program;
 use xb_sandbox::{Binaries, Sandbox, Server};
 
-use super::Archive;
+use super::archive::Archive;
 use super::choose::Choice;
 use crate::context::Context;
 use crate::error::EngineError;
@@ -114,7 +114,7 @@ impl Private {
         choice: &Choice,
     ) -> Result<Resume, EngineError> {
         let has = state(&self.target)?;
-        Ok(progress_of(has.as_ref(), &choice.plan, &*archive.logs, context.cancel())?)
+        Ok(progress_of(has.as_ref(), &choice.plan, &archive.logs, context.cancel())?)
     }
 
     /// Replays from a place on, and has the server confirm what it has then.
@@ -127,7 +127,7 @@ impl Private {
     ) -> Result<(), EngineError> {
         let options = ReplayOptions { scratch: self.scratch.clone() };
         let (monitor, cancel) = (&**context.monitor(), context.cancel());
-        replay(&choice.plan, from, &*archive.logs, &self.target, &options, monitor, cancel)?;
+        replay(&choice.plan, from, &archive.logs, &self.target, &options, monitor, cancel)?;
         Ok(())
     }
 
@@ -139,7 +139,7 @@ impl Private {
         choice: &Choice,
     ) -> Result<(), EngineError> {
         if let Some(has) = state(&self.target)? {
-            confirm(&has, &choice.plan, &*archive.logs, context.cancel())?;
+            confirm(&has, &choice.plan, &archive.logs, context.cancel())?;
         }
         Ok(())
     }
