@@ -5,6 +5,7 @@ mod daemon;
 mod inlet;
 mod outlet;
 mod starter;
+mod vendor;
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, BufRead, BufReader, PipeReader, Read};
@@ -38,6 +39,8 @@ pub struct Invocation {
     pub args: Vec<OsString>,
     /// Environment variables set for the child, beside those it inherits.
     pub env: Vec<(OsString, OsString)>,
+    /// Environment variables it does not inherit.
+    pub without_env: Vec<OsString>,
     /// What it reads from its standard input; without it, nothing. A child need not read it.
     pub input: Option<Vec<u8>>,
 }
@@ -46,7 +49,8 @@ impl Invocation {
     /// A program without arguments.
     #[must_use]
     pub fn new(program: impl Into<PathBuf>) -> Self {
-        Invocation { program: program.into(), args: Vec::new(), env: Vec::new(), input: None }
+        let program = program.into();
+        Invocation { program, args: Vec::new(), env: Vec::new(), without_env: Vec::new(), input: None }
     }
 
     /// Adds an argument.
@@ -67,6 +71,13 @@ impl Invocation {
     #[must_use]
     pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
         self.env.push((name.as_ref().to_owned(), value.as_ref().to_owned()));
+        self
+    }
+
+    /// Leaves a variable of our environment out of the child's.
+    #[must_use]
+    pub fn without_env(mut self, name: impl AsRef<OsStr>) -> Self {
+        self.without_env.push(name.as_ref().to_owned());
         self
     }
 
@@ -96,6 +107,7 @@ impl Invocation {
             (None, None) => base.stdin_null(),
         };
         let base = base.unchecked();
+        let base = self.without_env.iter().fold(base, |expression, name| expression.env_remove(name));
         let base = self.env.iter().fold(base, |expression, (name, value)| expression.env(name, value));
         base.before_spawn(|command| {
             command.process_group(0);

@@ -66,7 +66,7 @@ impl Client {
             .args(["--batch", "--skip-column-names"])
             .args(["--default-character-set=utf8mb4", "--max-allowed-packet=1G"])
             .args(sourcing(&self.program))
-            .arg(format!("--socket={}", self.socket.display()))
+            .at_socket(&self.socket)
             .arg(format!("--execute=source {}", file.display()))
             .output(self.limit)?;
         if !output.status.success() {

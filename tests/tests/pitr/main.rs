@@ -13,5 +13,6 @@ mod load;
 mod moved;
 mod story;
 mod support;
+mod surroundings;
 mod targets;
 mod undone;

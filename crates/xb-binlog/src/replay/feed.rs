@@ -74,7 +74,7 @@ impl ReplayTarget {
             .args(["--batch", "--skip-column-names", "--binary-mode", "--local-infile=1"])
             // What is between comments belongs to what is defined by a statement.
             .args(["--comments", "--default-character-set=utf8mb4", "--max-allowed-packet=1G"])
-            .arg(format!("--socket={}", self.socket.display()))
+            .at_socket(&self.socket)
     }
 
     /// The program that prints a piece of a log as SQL.

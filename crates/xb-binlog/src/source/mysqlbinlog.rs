@@ -281,8 +281,9 @@ fn invocation(
         call = call.arg(format!("--user={user}"));
     }
     call = match &connect.socket {
-        Some(socket) => call.arg(format!("--socket={}", socket.display())),
+        Some(socket) => call.at_socket(socket),
         None => call
+            .without_login()
             .args(["--protocol=TCP".to_owned(), format!("--host={}", connect.host())])
             .arg(format!("--port={}", connect.port())),
     };
