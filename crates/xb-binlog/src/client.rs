@@ -141,6 +141,22 @@ impl Client {
         Ok(rows.into_iter().map(pair).collect())
     }
 
+    /// How far what the server calls `SYSTEM` is east of UTC now, in seconds. For this connection that is its time
+    /// zone from here on.
+    ///
+    /// # Errors
+    /// [`ClientError::Query`].
+    pub fn system_offset(&mut self) -> Result<i32, ClientError> {
+        const SET: &str = "SET time_zone = 'SYSTEM'";
+        const ASK: &str = "SELECT TIMESTAMPDIFF(SECOND, UTC_TIMESTAMP(), NOW())";
+        let refused =
+            |statement: &str, reason: String| ClientError::Query { statement: statement.into(), reason };
+        self.connection.query_drop(SET).map_err(|error| refused(SET, plain(&error)))?;
+        let answer: Option<i32> =
+            self.connection.query_first(ASK).map_err(|error| refused(ASK, plain(&error)))?;
+        answer.ok_or_else(|| refused(ASK, "no answer".to_owned()))
+    }
+
     /// Has the server drop those of its files of changed pages that end before `lsn`. Percona Server up to
     /// 8.0.29 can; it needs the privilege SUPER.
     ///

@@ -97,6 +97,7 @@ fn manifest(
         replica_of: Vec::new(),
         galera: None,
         server: server(),
+        server_settings: None,
         engine: EngineRecord {
             tool: "mariadb-backup".into(),
             version: Version::new(10, 11, 19),

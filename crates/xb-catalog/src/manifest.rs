@@ -45,6 +45,9 @@ pub struct Manifest {
     pub galera: Option<String>,
     /// The server.
     pub server: ServerRecord,
+    /// Its settings that shape what statements do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server_settings: Option<ServerSettings>,
     /// The engine.
     pub engine: EngineRecord,
     /// What the run was told.
@@ -145,6 +148,27 @@ pub struct ServerRecord {
     pub version: Version,
     /// Which one it is.
     pub identity: ServerIdentity,
+}
+
+/// What a server has to be told so that statements of another one do the same there.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerSettings {
+    /// Global variables by name, as far as the server has them.
+    #[serde(default)]
+    pub variables: BTreeMap<String, String>,
+    /// What the server means by the time zone `SYSTEM`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<TimeZoneRecord>,
+}
+
+/// A time zone, as far as it is known.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TimeZoneRecord {
+    /// Its name in the time zone database, such as `Europe/Prague`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Seconds east of UTC when the backup was begun.
+    pub offset_seconds: i32,
 }
 
 /// The engine that made the backup.

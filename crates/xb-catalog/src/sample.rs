@@ -51,6 +51,7 @@ fn manifest(place: Place, base: Option<Base>, lsns: LsnRange) -> Manifest {
         replica_of: Vec::new(),
         galera: None,
         server: ServerRecord { flavor: Flavor::MariaDb, version_text: String::new(), version, identity },
+        server_settings: None,
         engine: EngineRecord { tool, version, version_text: String::new(), mismatch_allowed: None },
         options: OptionsRecord { command: Vec::new(), engine_parallel: 1, settings: BTreeMap::new() },
         phases: Vec::new(),

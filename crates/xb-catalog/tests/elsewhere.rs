@@ -54,6 +54,7 @@ fn manifest(place: Place, base: Option<&str>) -> Manifest {
         binlog: None,
         replica_of: Vec::new(),
         galera: None,
+        server_settings: None,
         server: ServerRecord {
             flavor: Flavor::MariaDb,
             version_text: version.to_string(),

@@ -61,6 +61,7 @@ fn manifest(place: Place, base: Option<Base>, from: u64, to: u64) -> Manifest {
         replica_of: Vec::new(),
         galera: None,
         server: server("/data", version),
+        server_settings: None,
         engine: EngineRecord {
             tool: "mariadb-backup".into(),
             version,

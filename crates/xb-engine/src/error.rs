@@ -246,6 +246,12 @@ pub enum EngineError {
         /// What was looked for.
         names: String,
     },
+    /// No time zone has this name.
+    #[error("recovery_time_zone: this machine knows no time zone {name:?}")]
+    NoTimeZone {
+        /// The name.
+        name: String,
+    },
     /// The server is of another kind than the backup.
     #[error("{} is not a server of the kind that was backed up, {flavor}", program.display())]
     OtherServerProgram {

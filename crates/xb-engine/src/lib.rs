@@ -41,6 +41,7 @@ mod recorder;
 mod report;
 mod runlogs;
 mod server;
+mod server_settings;
 mod stores;
 mod surroundings;
 mod told;

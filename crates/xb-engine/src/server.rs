@@ -6,12 +6,14 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use xb_binlog::client::{Client, ClientError, ConnectOptions};
-use xb_catalog::manifest::{ServerIdentity, ServerRecord};
+use xb_catalog::manifest::{ServerIdentity, ServerRecord, ServerSettings};
 use xb_core::settings::Settings;
 use xb_core::{Flavor, Version};
+use xb_pipeline::clock::Clock;
 use xb_pipeline::fs::{FsError, tree_bytes_where};
 
 use crate::option_file;
+use crate::server_settings;
 use crate::surroundings::Surroundings;
 
 /// Where servers listen when nothing says otherwise, by distribution.
@@ -27,6 +29,8 @@ const DEFAULT_PORT: u16 = 3306;
 pub(crate) struct ServerFacts {
     /// What goes into the manifest.
     pub(crate) record: ServerRecord,
+    /// What statements of its log depend on.
+    pub(crate) settings: ServerSettings,
     /// How it was reached.
     pub(crate) connection: ConnectOptions,
     /// Bytes its tables occupy; unknown when its data directory cannot be read from here.
@@ -100,8 +104,11 @@ pub(crate) fn option_files(settings: &Settings, around: &Surroundings) -> Vec<Pa
 ///
 /// # Errors
 /// [`ServerError`].
-pub(crate) fn facts(connection: ConnectOptions) -> Result<ServerFacts, ServerError> {
-    let variables = Client::connect(&connection)?.variables()?;
+pub(crate) fn facts(connection: ConnectOptions, clock: &dyn Clock) -> Result<ServerFacts, ServerError> {
+    let mut client = Client::connect(&connection)?;
+    let variables = client.variables()?;
+    // Only a recovery beyond the backup asks for it: no reason not to take one.
+    let settings = server_settings::of(&variables, client.system_offset().ok(), clock);
     let record = record(&variables)?;
     check_is_local(&connection, &record.identity.hostname)?;
     let datadir_bytes = tree_bytes_where(&record.identity.datadir, |name| is_copied(name, &variables)).ok();
@@ -109,7 +116,7 @@ pub(crate) fn facts(connection: ConnectOptions) -> Result<ServerFacts, ServerErr
     // Percona Server from 5.5 to 8.0.29. Older servers of MariaDB have the variable, but not the statement.
     let has_page_bitmaps =
         record.flavor == Flavor::Percona && variables.contains_key("innodb_track_changed_pages");
-    Ok(ServerFacts { record, connection, datadir_bytes, has_binlog, has_page_bitmaps })
+    Ok(ServerFacts { record, settings, connection, datadir_bytes, has_binlog, has_page_bitmaps })
 }
 
 /// Engines lock the server they are told of and copy the files of the machine they run on. A name that leads

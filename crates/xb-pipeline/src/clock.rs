@@ -6,6 +6,11 @@ use chrono::{DateTime, FixedOffset, Local};
 pub trait Clock: Send + Sync {
     /// Now, in local time.
     fn now(&self) -> DateTime<FixedOffset>;
+
+    /// The name of that zone in the time zone database, if it is known.
+    fn zone(&self) -> Option<String> {
+        None
+    }
 }
 
 /// The machine's clock and zone.
@@ -15,5 +20,13 @@ pub struct SystemClock;
 impl Clock for SystemClock {
     fn now(&self) -> DateTime<FixedOffset> {
         Local::now().fixed_offset()
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the local time above is by this variable, too")]
+    fn zone(&self) -> Option<String> {
+        match std::env::var("TZ") {
+            Ok(name) => Some(name.trim_start_matches(':').to_owned()),
+            Err(_) => iana_time_zone::get_timezone().ok(),
+        }
     }
 }

@@ -25,6 +25,7 @@ pub struct Sandbox {
     directory: PathBuf,
     binaries: Option<Binaries>,
     options: Vec<String>,
+    env: Vec<(String, String)>,
     on_network: bool,
     login: Option<PathBuf>,
     start_limit: Duration,
@@ -38,6 +39,7 @@ impl Sandbox {
             directory: directory.into(),
             binaries: None,
             options: Vec::new(),
+            env: Vec::new(),
             on_network: false,
             login: None,
             start_limit: START_LIMIT,
@@ -69,6 +71,13 @@ impl Sandbox {
     #[must_use]
     pub fn raw(mut self, word: impl Into<String>) -> Self {
         self.options.push(word.into());
+        self
+    }
+
+    /// Sets a variable of the server's environment, such as `TZ`.
+    #[must_use]
+    pub fn env(mut self, name: &str, value: impl std::fmt::Display) -> Self {
+        self.env.push((name.to_owned(), value.to_string()));
         self
     }
 
@@ -134,6 +143,9 @@ impl Sandbox {
             .args(dialect::defaults(&binaries))
             .args(user())
             .args(&self.options);
+        for (name, value) in &self.env {
+            invocation = invocation.env(name, value);
+        }
         invocation = match port {
             Some(port) => invocation.arg("--bind-address=127.0.0.1").arg(format!("--port={port}")),
             None => invocation.arg("--skip-networking"),

@@ -53,3 +53,59 @@ fn no_other_server_is_spoken_to_whatever_the_account_says_of_one() {
         scene.assert_restored(Path::new(ended.stdout.trim()), &["--to-latest"], &wanted);
     }
 }
+
+/// A server in another time zone than this machine, and what it made of statements that ask for the time.
+fn far_away() -> (Scene, crate::support::State) {
+    let scene = Scene::with(|sandbox| sandbox.env("TZ", ZONE).option("binlog-format", "STATEMENT"));
+    scene.sql("CREATE TABLE d.z (d DATETIME(6), t TIMESTAMP(6) NULL, f VARCHAR(40)) ENGINE=InnoDB;");
+    let full = ["TZ=".to_owned() + ZONE, cli::program().display().to_string()];
+    let full = [&full[..], &cli::with_config(&scene.home, &["full"])].concat();
+    cli::run_program(&scene.home, Path::new("/usr/bin/env"), &full).good();
+    scene.sql("INSERT INTO d.z VALUES (NOW(6), '2026-02-03 04:05:06', FROM_UNIXTIME(1700000000));");
+    scene.stream();
+    let wanted = scene.server.checksums().unwrap();
+    (scene, wanted)
+}
+
+const ZONE: &str = "Asia/Kathmandu";
+
+#[test]
+fn statements_with_the_time_in_them_give_the_time_of_their_server() {
+    let (scene, wanted) = far_away();
+    let elsewhere = ["TZ=America/New_York".to_owned()];
+    let ended = recover_with(&scene, &elsewhere, &["--to-latest"]).good();
+    assert!(!ended.text().contains("time zone"), "{}", ended.text());
+    scene.assert_restored(Path::new(ended.stdout.trim()), &["--to-latest"], &wanted);
+    let ended = recover_with(&scene, &[], &["--to-latest", "--recovery-time-zone=+02:00"]).good();
+    let given = scene.on_restored(Path::new(ended.stdout.trim()), |server| {
+        server.sql("SELECT TIMESTAMPDIFF(MINUTE, '2026-02-03 02:05:06', t), f FROM d.z;").unwrap()
+    });
+    assert_eq!(given, [["0", "2023-11-15 00:13:20"]]);
+    let wrong = recover_with(&scene, &[], &["--to-latest", "--recovery-time-zone=No/Where"]).ended_with(65);
+    assert!(wrong.text().contains("No/Where") && wrong.text().contains("Europe/Prague"), "{}", wrong.text());
+}
+
+#[test]
+fn of_a_server_in_an_unknown_zone_the_difference_to_utc_is_kept() {
+    let scene = Scene::with(|sandbox| sandbox.env("TZ", ZONE).option("binlog-format", "STATEMENT"));
+    scene.good(&["full"]);
+    scene.sql("CREATE TABLE d.z (d DATETIME(6), f VARCHAR(40)); INSERT INTO d.z VALUES (NOW(6), CURTIME());");
+    scene.stream();
+    let wanted = scene.server.checksums().unwrap();
+    let ended = scene.recover(&["--to-latest"]).good();
+    assert!(ended.text().contains("recovery_time_zone names the zone"), "{}", ended.text());
+    let directory = scene.home.restored();
+    let made: Vec<PathBuf> = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
+    scene.assert_restored(&made[0], &["--to-latest"], &wanted);
+}
+
+#[test]
+fn names_of_tables_mean_what_they_meant_on_their_server() {
+    let scene = Scene::with(|sandbox| sandbox.option("lower-case-table-names", 1));
+    scene.sql("CREATE TABLE d.Orders (a INT); INSERT INTO d.Orders VALUES (1);");
+    scene.good(&["full"]);
+    scene.sql("DROP TABLE IF EXISTS d.ORDERS; CREATE TABLE d.Orders (b INT, c INT); INSERT INTO D.oRDERS VALUES (2, 3);");
+    scene.stream();
+    let wanted = scene.server.checksums().unwrap();
+    scene.assert_recovers(&["--to-latest"], &wanted);
+}

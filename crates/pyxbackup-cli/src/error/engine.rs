@@ -77,6 +77,7 @@ impl Failure {
             | EngineError::NoBase { .. }
             | EngineError::NoBinlog { .. }
             | EngineError::NoServerProgram { .. }
+            | EngineError::NoTimeZone { .. }
             | EngineError::OtherServerProgram { .. }
             | EngineError::NoSuchLog { .. }
             | EngineError::SeveralLogs { .. }

@@ -60,6 +60,8 @@ pub struct BinlogSettings {
     pub recovery_server: Option<PathBuf>,
     /// More options for it.
     pub recovery_options: Vec<String>,
+    /// What the server that was backed up meant by the time zone `SYSTEM`; none: what the backup says.
+    pub recovery_time_zone: Option<String>,
 }
 
 impl Default for BinlogSettings {
@@ -83,6 +85,7 @@ impl Default for BinlogSettings {
             status_binlog_lag_seconds: 300,
             recovery_server: None,
             recovery_options: Vec::new(),
+            recovery_time_zone: None,
         }
     }
 }
@@ -123,6 +126,7 @@ impl BinlogSettings {
             }
             ("recovery_server", Value::Path(path)) => self.recovery_server = Some(path),
             ("recovery_options", Value::Words(words)) => self.recovery_options = words,
+            ("recovery_time_zone", Value::Text(text)) => self.recovery_time_zone = Some(text),
             _ => {}
         }
     }

@@ -45,7 +45,8 @@ pub(crate) fn run(context: &Context, kind: BackupKind) -> Result<BackupReport, E
     let mut phases = Phases::new(context);
 
     phases.begin(Phase::Probe, "asking server and engine", None);
-    let facts = server::facts(server::connection(&context.settings, &context.around)?)?;
+    let facts =
+        server::facts(server::connection(&context.settings, &context.around)?, &*context.around.clock)?;
     if !facts.has_binlog {
         context
             .monitor()

@@ -87,6 +87,7 @@ pub(super) fn manifest(
         replica_of: places.replica_of,
         galera: places.galera,
         server: facts.record,
+        server_settings: Some(facts.settings),
         engine: maker,
         options: options(context, &command, &job.storing),
         phases,

@@ -13,7 +13,9 @@ use crate::exit::Exit;
 pub(super) fn exit(error: &EngineError) -> Exit {
     match error {
         EngineError::Replay(_) | EngineError::Sandbox(_) => Exit::ApplyLog,
-        EngineError::NoServerProgram { .. } | EngineError::OtherServerProgram { .. } => Exit::Engine,
+        EngineError::NoServerProgram { .. }
+        | EngineError::OtherServerProgram { .. }
+        | EngineError::NoTimeZone { .. } => Exit::Engine,
         EngineError::KeeperLost => Exit::Unexpected,
         EngineError::LogsNotPushed { .. } => Exit::RemotePush,
         EngineError::Logs(ArchiveError::InUse { .. }) => Exit::Locked,
@@ -29,6 +31,7 @@ pub(super) fn kind(error: &EngineError) -> &'static str {
         EngineError::Replay(_) => "replay",
         EngineError::Sandbox(_)
         | EngineError::NoServerProgram { .. }
+        | EngineError::NoTimeZone { .. }
         | EngineError::OtherServerProgram { .. } => "recovery_server",
         EngineError::KeeperLost => "internal",
         _ => "binlogs",
@@ -49,6 +52,9 @@ pub(super) fn remedy(error: &EngineError) -> Option<String> {
         }
         EngineError::NoServerProgram { .. } => {
             "install the server that was backed up, or name its program with --recovery-server"
+        }
+        EngineError::NoTimeZone { .. } => {
+            "give a name of the time zone database, such as Europe/Prague (package tzdata), or an offset such as +02:00"
         }
         EngineError::OtherServerProgram { .. } => "name a server of that kind with --recovery-server",
         EngineError::NoSuchLog { .. } => "`pyxbackup binlog list` prints what there is",

@@ -166,6 +166,7 @@ fn every_setting_reaches_its_field() {
         ("status_binlog_lag", "60"),
         ("recovery_server", "/sbin/mysqld"),
         ("recovery_options", "--innodb-x=1"),
+        ("recovery_time_zone", "Europe/Prague"),
     ];
     for (name, text) in values {
         let key = Key::named(name).unwrap();

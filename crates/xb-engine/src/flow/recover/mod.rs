@@ -14,7 +14,6 @@ use xb_binlog::recover::{Options, Target};
 use xb_catalog::Catalog;
 use xb_core::gtid::Gtid;
 use xb_pipeline::monitor::Phase;
-use xb_sandbox::Binaries;
 
 use crate::context::{Context, Phases};
 use crate::error::EngineError;
@@ -23,7 +22,7 @@ use crate::flow::restore_set::{Ready, Workplace};
 use crate::report::RecoveryReport;
 use archive::Archive;
 use choose::{Choice, choose};
-use replay::Private;
+use replay::{Means, Private};
 
 /// How long the server of a run that was killed may take to be gone.
 const ANOTHER_ENDS_SECONDS: u32 = 10;
@@ -58,9 +57,9 @@ pub(crate) fn run(context: &Context, request: &RecoveryRequest) -> Result<Recove
     let catalog = context.repository()?.scan()?;
     let (archive, choice) = way(context, &catalog, request)?;
     tell(context, &choice);
-    let programs = replay::programs(context, &choice)?;
+    let means = replay::means(context, &choice)?;
     let ready = Ready::look(context, &mut phases, Some(choice.backup))?;
-    let run = Recovery { context, archive: &archive, choice: &choice, programs: &programs, ready: &ready };
+    let run = Recovery { context, archive: &archive, choice: &choice, means: &means, ready: &ready };
     let (workplace, prepared) = run.base(&mut phases)?;
     let resumed = match run.replay(&mut phases, &workplace) {
         Ok(resumed) => resumed,
@@ -106,7 +105,7 @@ struct Recovery<'a> {
     context: &'a Context,
     archive: &'a Archive,
     choice: &'a Choice,
-    programs: &'a Binaries,
+    means: &'a Means,
     ready: &'a Ready,
 }
 
@@ -139,10 +138,10 @@ impl Recovery<'_> {
 
     /// Replays on the base, or goes on where an earlier run ended. Gives whether anything of that was of use.
     fn replay(&self, phases: &mut Phases<'_>, workplace: &Workplace) -> Result<bool, EngineError> {
-        let Recovery { context, archive, choice, programs, .. } = *self;
+        let Recovery { context, archive, choice, means, .. } = *self;
         let start = |phases: &mut Phases<'_>| {
             phases.begin(Phase::Replay, &choice.plan.stop.to_string(), Some(choice.plan.bytes));
-            Private::start(context, choice, programs, workplace)
+            Private::start(context, choice, means, workplace)
         };
         let is_begun = workplace.beside(replay::SCRATCH).exists();
         let mut server = start(phases);

@@ -8,8 +8,9 @@ use xb_binlog::recover::{Resume, confirm, progress_of};
 use xb_binlog::replay::{
     ReplayAccount, ReplayOptions, ReplayTarget, remove_account, replay, server_options, state,
 };
+use xb_catalog::manifest::TimeZoneRecord;
 use xb_core::Flavor;
-use xb_pipeline::fs::{FsError, create_dir_private};
+use xb_pipeline::fs::{FsError, create_dir_private, tree_bytes};
 use xb_pipeline::process::find_program;
 use xb_sandbox::{Binaries, Sandbox, Server};
 
@@ -18,6 +19,8 @@ use super::choose::Choice;
 use crate::context::Context;
 use crate::error::EngineError;
 use crate::flow::restore_set::Workplace;
+use crate::memory::for_prepare;
+use crate::server_settings::{self, tz_of, tz_of_record};
 
 /// Room for the replay beside the data.
 pub(super) const SCRATCH: &str = "replay";
@@ -33,8 +36,51 @@ const PLACES: [&str; 4] = [
     "mariadb_backup_binlog_pos_innodb",
 ];
 
+/// What the private server is made of.
+pub(super) struct Means {
+    programs: Binaries,
+    /// What statements depend on.
+    settings: Vec<(String, String)>,
+    /// What it is to mean by the time zone `SYSTEM`; none: what this process does.
+    tz: Option<String>,
+}
+
+/// Finds all of it before anything is begun.
+pub(super) fn means(context: &Context, choice: &Choice) -> Result<Means, EngineError> {
+    let programs = programs(context, choice)?;
+    // A backup that says nothing of it is of the original tool, or of a store that hides it.
+    let manifest = context.repository()?.read_manifest(&choice.record).ok();
+    let noted = manifest.and_then(|manifest| manifest.server_settings).unwrap_or_default();
+    let tz = tz(context, noted.time_zone.as_ref())?;
+    Ok(Means { programs, settings: server_settings::options(&noted), tz })
+}
+
+/// Statements with the time in them were logged with the instant and the words “in the server's own zone”.
+fn tz(context: &Context, noted: Option<&TimeZoneRecord>) -> Result<Option<String>, EngineError> {
+    if let Some(name) = &context.settings.binlogs.recovery_time_zone {
+        let tz = tz_of(name).ok_or_else(|| EngineError::NoTimeZone { name: name.clone() })?;
+        return Ok(Some(tz));
+    }
+    let Some(noted) = noted else {
+        context.monitor().warn(
+            "the backup does not say in which time zone its server was: this machine's is taken, and statements \
+             with NOW() or the like give other times if that is wrong; recovery_time_zone names it",
+        );
+        return Ok(None);
+    };
+    let (tz, is_certain) = tz_of_record(noted);
+    // Without a difference to UTC there is rarely one in summer either.
+    if !is_certain && noted.offset_seconds != 0 {
+        context.monitor().warn(&format!(
+            "of its server's time zone the backup says only the difference to UTC at that moment, {tz}, which is \
+             taken; recovery_time_zone names the zone, if its clocks change"
+        ));
+    }
+    Ok(Some(tz))
+}
+
 /// Finds the server's programs before anything is begun.
-pub(super) fn programs(context: &Context, choice: &Choice) -> Result<Binaries, EngineError> {
+fn programs(context: &Context, choice: &Choice) -> Result<Binaries, EngineError> {
     let server = choice.record.server.as_ref();
     let flavor = server.map_or(Flavor::MySql, |server| server.flavor);
     let names: &[&str] = if flavor == Flavor::MariaDb { &["mariadbd", "mysqld"] } else { &["mysqld"] };
@@ -74,9 +120,10 @@ impl Private {
     pub(super) fn start(
         context: &Context,
         choice: &Choice,
-        programs: &Binaries,
+        means: &Means,
         workplace: &Workplace,
     ) -> Result<Self, EngineError> {
+        let Means { programs, settings, tz } = means;
         let scratch = workplace.beside(SCRATCH);
         create_dir_private(&scratch)?;
         let scratch = std::fs::canonicalize(&scratch).map_err(FsError::on("find", &scratch))?;
@@ -85,12 +132,14 @@ impl Private {
             .binaries(programs.clone())
             .login(&account.defaults_file)
             .start_limit(START_LIMIT);
-        for (name, value) in of_the_data(&workplace.data())? {
-            sandbox = sandbox.option(&name, value);
+        if let Some(tz) = tz {
+            sandbox = sandbox.env("TZ", tz);
         }
-        let options = server_options(programs.flavor, programs.version, &choice.plan, &scratch, &account);
-        for (name, value) in options {
-            sandbox = sandbox.option(&name, value);
+        let of_the_data = of_the_data(&workplace.data())?;
+        let own = server_options(programs.flavor, programs.version, &choice.plan, &scratch, &account);
+        let memory = memory(context, &workplace.data(), choice.plan.bytes);
+        for (name, value) in settings.iter().chain(&of_the_data).chain(&memory).chain(&own) {
+            sandbox = sandbox.option(name, value);
         }
         for word in &context.settings.binlogs.recovery_options {
             sandbox = sandbox.raw(word);
@@ -158,6 +207,22 @@ impl Private {
     pub(super) fn give_up(mut self) -> Result<(), EngineError> {
         Ok(self.server.kill()?)
     }
+}
+
+/// Room in memory for what is replayed: as much as preparing gets, but not more than there is data.
+fn memory(context: &Context, data: &Path, log_bytes: u64) -> Vec<(String, String)> {
+    const LEAST_MIB: u64 = 64;
+    const REDO_MIB: (u64, u64) = (96, 2048);
+    let data_mib = tree_bytes(data).unwrap_or(u64::MAX).saturating_add(log_bytes) >> 20;
+    let pool = for_prepare(context).min((data_mib + data_mib / 4).max(LEAST_MIB));
+    let redo = (pool / 4).clamp(REDO_MIB.0, REDO_MIB.1);
+    // The one or the other, by version.
+    let options = [
+        ("innodb-buffer-pool-size", pool),
+        ("loose-innodb-log-file-size", redo),
+        ("loose-innodb-redo-log-capacity", redo),
+    ];
+    options.map(|(name, mib)| (name.to_owned(), format!("{mib}M"))).into()
 }
 
 /// What the data directory needs, as the engine noted it: page size, data files, undo tablespaces.

@@ -130,6 +130,14 @@ pub(super) const KEYS: &[Key] = &[
         "more options for that server, such as the plugins that its data need",
     )
     .of(RESTORE),
+    key(
+        Group::Restore,
+        "recovery_time_zone",
+        "recovery-time-zone",
+        Kind::Text,
+        "time zone of the server that was backed up: Europe/Prague, or +02:00 [default: what the backup says]",
+    )
+    .of(RESTORE),
 ];
 
 const TLS: &[&str] = &["off", "on", "verify"];
