@@ -88,7 +88,7 @@ impl FakeServer {
         *self.reply.lock().unwrap() = reply;
     }
 
-    /// The statements so far, but for those that ask for variables.
+    /// The statements so far, but for those that ask for variables or for the time zone.
     ///
     /// # Panics
     /// When a thread of it has.
@@ -217,12 +217,20 @@ fn greet(wire: &mut Wire, version: &str) -> io::Result<()> {
     wire.send(&body)
 }
 
-/// Whether the statement asked for variables and was answered.
+/// Whether the statement asked for variables or for the time zone, and was answered.
 fn answer(wire: &mut Wire, statement: &str, variables: &BTreeMap<String, String>) -> io::Result<bool> {
     if statement.eq_ignore_ascii_case("SHOW GLOBAL VARIABLES") {
         let rows: Vec<Vec<String>> =
             variables.iter().map(|(name, value)| vec![name.clone(), value.clone()]).collect();
         wire.rows(&["Variable_name", "Value"], &rows)?;
+        return Ok(true);
+    }
+    if statement.starts_with("SET time_zone") {
+        wire.ok()?;
+        return Ok(true);
+    }
+    if statement.starts_with("SELECT TIMESTAMPDIFF") {
+        wire.rows(&["offset"], &[vec!["0".to_owned()]])?;
         return Ok(true);
     }
     let Some(names) = statement.strip_prefix("SELECT ").filter(|names| names.starts_with("@@")) else {

@@ -1,5 +1,7 @@
 //! Why a flow ended early.
 
+mod convert;
+
 use std::path::PathBuf;
 
 use xb_binlog::archive::ArchiveError;
@@ -10,7 +12,7 @@ use xb_binlog::stream::StreamError;
 use xb_catalog::plan::{BaseError, RestoreError};
 use xb_catalog::remove::RemoveError;
 use xb_catalog::shelve::ShelveError;
-use xb_catalog::{ChainError, CommitError, RepositoryError};
+use xb_catalog::CommitError;
 use xb_core::{BackupId, BinlogName, ErrorClass, Flavor, Lsn};
 use xb_formats::meta::MetaError;
 use xb_formats::meta::log::KnownFailure;
@@ -354,56 +356,6 @@ pub struct LastWords {
     pub lines: Vec<String>,
     /// What they are known to mean.
     pub known: Option<KnownFailure>,
-}
-
-impl From<ChainError> for EngineError {
-    fn from(error: ChainError) -> Self {
-        EngineError::Restore(error.into())
-    }
-}
-
-impl From<StreamError> for EngineError {
-    fn from(error: StreamError) -> Self {
-        match error {
-            StreamError::Cancelled(cancelled) => EngineError::Cancelled(cancelled),
-            StreamError::Archive(error) => EngineError::Logs(error),
-            other => EngineError::Stream(Box::new(other)),
-        }
-    }
-}
-
-impl From<RecoverError> for EngineError {
-    fn from(error: RecoverError) -> Self {
-        match error {
-            RecoverError::Cancelled(cancelled) => EngineError::Cancelled(cancelled),
-            RecoverError::Archive(error) => EngineError::Logs(error),
-            other => EngineError::Recover(Box::new(other)),
-        }
-    }
-}
-
-impl From<ReplayError> for EngineError {
-    fn from(error: ReplayError) -> Self {
-        match error {
-            ReplayError::Cancelled(cancelled) => EngineError::Cancelled(cancelled),
-            other => EngineError::Replay(Box::new(other)),
-        }
-    }
-}
-
-impl From<SandboxError> for EngineError {
-    fn from(error: SandboxError) -> Self {
-        EngineError::Sandbox(Box::new(error))
-    }
-}
-
-impl From<RepositoryError> for EngineError {
-    fn from(error: RepositoryError) -> Self {
-        match error {
-            RepositoryError::Fs(error) => EngineError::Fs(error),
-            RepositoryError::Store(error) => EngineError::Store(error),
-        }
-    }
 }
 
 impl EngineError {

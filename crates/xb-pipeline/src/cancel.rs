@@ -24,6 +24,12 @@ struct State {
 #[derive(Clone, Default)]
 pub struct CancelToken(Arc<Mutex<State>>);
 
+impl std::fmt::Debug for CancelToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("CancelToken").field(&self.check()).finish()
+    }
+}
+
 impl CancelToken {
     /// A token nobody has pulled yet.
     #[must_use]

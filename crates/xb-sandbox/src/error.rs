@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use xb_core::{BinlogCoord, ErrorClass};
+use xb_pipeline::cancel::Cancelled;
 use xb_pipeline::fs::FsError;
 use xb_pipeline::process::ProcessError;
 
@@ -37,6 +38,9 @@ pub enum SandboxError {
         /// What it said.
         said: String,
     },
+    /// Somebody asked to stop.
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
     /// A program did not start or did not end.
     #[error(transparent)]
     Process(#[from] ProcessError),

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tempfile::TempDir;
+use xb_pipeline::cancel::CancelToken;
 use xb_pipeline::fs::{FsError, create_dir_private};
 use xb_pipeline::process::Invocation;
 
@@ -29,6 +30,7 @@ pub struct Sandbox {
     on_network: bool,
     login: Option<PathBuf>,
     start_limit: Duration,
+    cancel: CancelToken,
 }
 
 impl Sandbox {
@@ -43,6 +45,7 @@ impl Sandbox {
             on_network: false,
             login: None,
             start_limit: START_LIMIT,
+            cancel: CancelToken::new(),
         }
     }
 
@@ -103,6 +106,13 @@ impl Sandbox {
         self
     }
 
+    /// Gives up waiting for the server to answer when somebody asks to stop.
+    #[must_use]
+    pub fn stop_on(mut self, cancel: &CancelToken) -> Self {
+        self.cancel = cancel.clone();
+        self
+    }
+
     /// Fills a new data directory and starts the server on it. Its `root` has no password.
     ///
     /// # Errors
@@ -151,7 +161,7 @@ impl Sandbox {
             None => invocation.arg("--skip-networking"),
         };
         let log = directory.join("error.log");
-        let how = (self.login, self.start_limit);
+        let how = (self.login, self.start_limit, self.cancel);
         let mut server = Server::new(invocation, binaries, datadir, log, (socket, socket_home), port, how);
         server.start()?;
         Ok(server)

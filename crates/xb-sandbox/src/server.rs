@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 use xb_core::{BinlogCoord, Masker, Secret};
+use xb_pipeline::cancel::CancelToken;
 use xb_pipeline::fs::rename;
 use xb_pipeline::process::{Invocation, describe};
 
@@ -33,6 +34,7 @@ pub struct Server {
     port: Option<u16>,
     client: Client,
     start_limit: Duration,
+    cancel: CancelToken,
     _socket_home: Option<TempDir>,
 }
 
@@ -44,7 +46,7 @@ impl Server {
         log: PathBuf,
         (socket, socket_home): (PathBuf, Option<TempDir>),
         port: Option<u16>,
-        (login, start_limit): (Option<PathBuf>, Duration),
+        (login, start_limit, cancel): (Option<PathBuf>, Duration, CancelToken),
     ) -> Server {
         let client = Client::new(&binaries.client, &socket, login);
         Server {
@@ -57,6 +59,7 @@ impl Server {
             port,
             client,
             start_limit,
+            cancel,
             _socket_home: socket_home,
         }
     }
@@ -86,6 +89,7 @@ impl Server {
         let started = Instant::now();
         let ping = self.client.within(Duration::from_secs(10));
         loop {
+            self.cancel.check()?;
             if let Some(status) = keeper.ended()? {
                 return Err(self.start_error(format!("ended with {}", describe(status))));
             }

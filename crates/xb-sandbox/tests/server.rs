@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use xb_core::Secret;
+use xb_pipeline::cancel::{CancelReason, CancelToken};
 use xb_pipeline::process::Invocation;
 use xb_sandbox::{Sandbox, SandboxError, Server, quote_text};
 
@@ -46,6 +47,19 @@ fn a_server_stops_and_starts_again_with_its_data() {
     let pid = server.pid().unwrap();
     drop(server);
     assert!(!is_there(pid), "dropping it stops it");
+}
+
+#[test]
+fn a_start_ends_when_somebody_asks_to_stop() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut first = server(dir.path());
+    first.stop().unwrap();
+    let cancel = CancelToken::new();
+    cancel.cancel(CancelReason::Terminate);
+    let started = Sandbox::new(dir.path()).stop_on(&cancel).start_on(first.datadir());
+    assert!(matches!(started, Err(SandboxError::Cancelled(_))), "{:?}", started.err());
+    // Nothing holds its data any more.
+    first.start().unwrap();
 }
 
 #[test]

@@ -92,3 +92,15 @@ fn a_server_waits_while_the_streamer_is_away_and_goes_on_when_it_is_back(
     streaming.stop();
     scene.assert_equal();
 }
+
+#[test]
+fn a_server_that_ceases_to_wait_is_noticed() {
+    let scene = waiting(Make::MariaDb);
+    let streaming = scene.start(options(&scene));
+    wait_until("the server waits", LIMIT, || streaming.progress().is_semi_sync);
+    scene.sql("SET GLOBAL rpl_semi_sync_master_enabled = OFF;");
+    wait_until("that is noticed", LIMIT, || !streaming.progress().is_semi_sync);
+    scene.sql("SET GLOBAL rpl_semi_sync_master_enabled = ON; INSERT INTO d.t (v) VALUES ('x');");
+    wait_until("the server waits again", LIMIT, || streaming.progress().is_semi_sync);
+    streaming.stop();
+}

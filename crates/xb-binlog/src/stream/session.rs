@@ -351,10 +351,17 @@ impl<'s> Session<'s> {
         }
         self.asked = Instant::now();
         let asked = SystemClock.now().to_utc();
-        match self.control.as_mut().map(NativeSource::binary_logs) {
-            Some(Ok(logs)) => self.progress.server_has(logs, asked),
-            Some(Err(_)) => self.control = None,
-            None => {}
+        let Some(control) = &mut self.control else { return };
+        let is_semi_sync = self.options.source.semi_sync && self.options.vendor.is_none();
+        let answers = control
+            .binary_logs()
+            .and_then(|logs| Ok((logs, if is_semi_sync { control.waits_now()? } else { false })));
+        match answers {
+            Ok((logs, waits)) => {
+                self.progress.server_has(logs, asked);
+                self.progress.connected(waits);
+            }
+            Err(_) => self.control = None,
         }
     }
 }

@@ -39,9 +39,26 @@ pub(crate) fn next_steps(target: &BackupRecord, directory: &Path) -> Vec<NextSte
 pub(crate) fn after_recovery(base: &BackupRecord, directory: &Path, plan: &ReplayPlan) -> Vec<NextStep> {
     let mut steps = first_steps(base, directory);
     let is_all = plan.excluded.is_empty();
-    steps.extend(plan.gtids_at_stop.as_ref().filter(|_| is_all).map(|gtids| gtid_step(base, gtids)));
+    let gtids = plan.gtids_at_stop.as_ref();
+    steps.extend(gtids.filter(|_| is_all).map(|gtids| gtid_step(base, gtids)));
+    steps.extend(gtids.filter(|_| is_maria(base)).map(numbering_step));
+    if !base.replica_of.is_empty() {
+        steps.push(step(
+            "it is the copy of a replica: start it with skip-slave-start and have it forget its source, or what was \
+             left out comes back from there",
+            ["STOP SLAVE; RESET SLAVE ALL;".to_owned()],
+        ));
+    }
     steps.push(last_step());
     steps
+}
+
+/// MariaDB keeps in its own log, which a copy does not have, how far its numbers have come.
+fn numbering_step(gtids: &GtidSet) -> NextStep {
+    step(
+        "before it becomes the server that is written to, tell it how far its numbers have come, or it gives them again",
+        [format!("SET GLOBAL gtid_binlog_state = '{gtids}';")],
+    )
 }
 
 fn is_maria(target: &BackupRecord) -> bool {
@@ -101,7 +118,7 @@ mod tests {
     use std::path::PathBuf;
 
     use xb_catalog::layout::Place;
-    use xb_catalog::manifest::{ServerIdentity, ServerRecord};
+    use xb_catalog::manifest::{ServerIdentity, ServerRecord, SourcePoint};
     use xb_catalog::{BackupState, Moment, Origin};
 
     use super::*;
@@ -153,6 +170,43 @@ mod tests {
             statements(Flavor::MariaDb, "10.11.19", "0-7-9"),
             ["SET GLOBAL gtid_slave_pos = '0-7-9';"]
         );
+    }
+
+    #[test]
+    fn what_was_recovered_is_told_how_far_numbers_have_come_and_what_to_forget() {
+        let plan = |gtids: &str| ReplayPlan { gtids_at_stop: Some(gtids.parse().unwrap()), ..empty() };
+        let lines = |record: &BackupRecord, gtids| {
+            let steps = after_recovery(record, Path::new("/r"), &plan(gtids));
+            steps.into_iter().flat_map(|step| step.lines).collect::<Vec<_>>().join(" ")
+        };
+        let maria = record(Flavor::MariaDb, "10.11.19", "0-7-9");
+        assert!(lines(&maria, "0-7-12").contains("SET GLOBAL gtid_binlog_state = '0-7-12';"));
+        let set = "f533eab1-e680-11f1-bdf8-02fc00000001:1-5";
+        let mut mysql = record(Flavor::MySql, "8.0.35", set);
+        let first = lines(&mysql, set);
+        assert!(!first.contains("gtid_binlog_state") && !first.contains("RESET SLAVE"), "{first}");
+        let point = mysql.binlog.clone().unwrap();
+        mysql.replica_of = vec![SourcePoint { channel: None, point, statement: String::new() }];
+        assert!(lines(&mysql, set).contains("RESET SLAVE ALL;"));
+    }
+
+    fn empty() -> ReplayPlan {
+        let at = xb_core::BinlogCoord { file: "b.000001".parse().unwrap(), position: 4 };
+        let place = xb_binlog::archive::Place { epoch: 1, at };
+        ReplayPlan {
+            start: place.clone(),
+            stop: place,
+            segments: Vec::new(),
+            excluded: Vec::new(),
+            transactions: 0,
+            bytes: 0,
+            last_time: None,
+            gtids_at_start: None,
+            gtids_at_stop: None,
+            replayed: None,
+            ends_early: None,
+            gaps: Vec::new(),
+        }
     }
 
     #[test]

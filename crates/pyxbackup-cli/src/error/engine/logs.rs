@@ -71,8 +71,8 @@ pub(super) fn remedy(error: &EngineError) -> Option<String> {
              which goes on with its copy elsewhere if there is one; else recover to an earlier target"
         }
         EngineError::Replay(_) => {
-            "the restored data stay in the restore directory: run the same again to go on, with --exclude-gtid or an earlier \
-             target to get by the statement that failed"
+            "the restored data stay in the restore directory: mend what kept the statement from working, and run the same \
+             again to go on; with --exclude-gtid or an earlier target the backup is restored once more"
         }
         EngineError::Sandbox(_) => {
             "see what the server says; --recovery-options gives it more options, --recovery-server names another one"

@@ -135,6 +135,18 @@ impl NativeSource {
         self.waits
     }
 
+    /// Whether the server waits for semisynchronous replicas now. It ceases to when none acknowledges in time, and
+    /// until one has caught up.
+    ///
+    /// # Errors
+    /// [`NativeError`].
+    pub fn waits_now(&mut self) -> Result<bool, NativeError> {
+        let statement = "SHOW GLOBAL STATUS WHERE Variable_name IN \
+             ('Rpl_semi_sync_master_status', 'Rpl_semi_sync_source_status')";
+        let rows = ask(&mut self.wire, statement)?;
+        Ok(rows.iter().any(|row| row.get(1).and_then(Option::as_deref) == Some("ON")))
+    }
+
     /// Who the server is.
     #[must_use]
     pub fn identity(&self) -> &ServerIdentity {

@@ -23,6 +23,8 @@ pub(crate) struct Glance {
     since_newest: usize,
     /// Why nobody can tell.
     problem: Option<String>,
+    /// Whether the server is to wait for the streamer, by the settings.
+    wants_semi_sync: bool,
 }
 
 /// Looks. An archive that cannot be read keeps nobody from hearing of the backups.
@@ -32,6 +34,7 @@ pub(crate) fn glance(context: &Context, catalog: &Catalog) -> Glance {
         _ => return Glance::default(),
     };
     let state = StreamerState::read(&root).ok().flatten();
+    let wants_semi_sync = context.settings.binlogs.binlog_semisync;
     let picture = match BinlogArchive::look(&root).brief().picture() {
         Ok(picture) => picture,
         Err(error) => return Glance { problem: Some(error.to_string()), state, ..Glance::default() },
@@ -44,7 +47,8 @@ pub(crate) fn glance(context: &Context, catalog: &Catalog) -> Glance {
     let newest = catalog.newest().map(|newest| ended(context, newest));
     let since_newest = gaps.iter().filter(|gap| is_behind(gap, newest)).count();
     let (first, last, total) = (first.name.clone(), last.name.clone(), logs().count());
-    Glance { summary: Some(LogsSummary { first, last, total, gaps }), state, since_newest, problem: None }
+    let summary = Some(LogsSummary { first, last, total, gaps });
+    Glance { summary, state, since_newest, problem: None, wants_semi_sync }
 }
 
 fn ended(context: &Context, record: &BackupRecord) -> DateTime<Utc> {
@@ -55,6 +59,11 @@ fn ended(context: &Context, record: &BackupRecord) -> DateTime<Utc> {
 fn is_behind(gap: &Gap, moment: Option<DateTime<Utc>>) -> bool {
     let Some(moment) = moment else { return true };
     gap.to_time.is_none_or(|to| i64::from(to) >= moment.timestamp())
+}
+
+/// Whether the server waits for a streamer that stays, as far as is known.
+fn is_waited_for(state: &StreamerState, now: DateTime<Utc>) -> bool {
+    state.is_semi_sync || !state.is_continuous || !state.is_running(now)
 }
 
 impl Glance {
@@ -98,6 +107,10 @@ impl Glance {
             (Level::Critical, late)
         } else if lag > limit_seconds {
             (Level::Warn, late)
+        } else if self.wants_semi_sync && !is_waited_for(state, now) {
+            let text =
+                "The server does not wait until its binary logs are here: see Rpl_semi_sync_%_status there";
+            (Level::Warn, text.to_owned())
         } else if let Some(error) = &state.push_error {
             (Level::Warn, format!("Binary logs do not get to {error}"))
         } else if state.unpushed.is_some_and(|unpushed| unpushed > 0) {
@@ -107,5 +120,46 @@ impl Glance {
         } else {
             (Level::Ok, format!("Binary logs are complete up to {lag} s ago"))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state(now: DateTime<Utc>, is_semi_sync: bool) -> StreamerState {
+        StreamerState {
+            updated: now,
+            started: now,
+            pid: 1,
+            is_continuous: true,
+            is_over: false,
+            server: "db1:3306".to_owned(),
+            is_connected: true,
+            is_semi_sync,
+            epoch: None,
+            synced: None,
+            seen_until: Some(now),
+            bytes_behind: Some(0),
+            seconds_behind: Some(0),
+            received_bytes: 0,
+            failures: 0,
+            last_error: None,
+            unpushed: None,
+            push_error: None,
+        }
+    }
+
+    #[test]
+    fn a_server_that_does_not_wait_though_it_should_is_told() {
+        let now = DateTime::UNIX_EPOCH;
+        let level = |state: StreamerState, wants_semi_sync| {
+            let glance = Glance { state: Some(state), wants_semi_sync, ..Glance::default() };
+            glance.check(now, 300).unwrap().level
+        };
+        assert_eq!(level(state(now, true), true), Level::Ok);
+        assert_eq!(level(state(now, false), false), Level::Ok);
+        assert_eq!(level(state(now, false), true), Level::Warn);
+        assert_eq!(level(StreamerState { is_continuous: false, ..state(now, false) }, true), Level::Ok);
     }
 }

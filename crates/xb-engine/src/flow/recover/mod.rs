@@ -58,7 +58,8 @@ pub(crate) fn run(context: &Context, request: &RecoveryRequest) -> Result<Recove
     let (archive, choice) = way(context, &catalog, request)?;
     tell(context, &choice);
     let means = replay::means(context, &choice)?;
-    let ready = Ready::look(context, &mut phases, Some(choice.backup))?;
+    let mut ready = Ready::look(context, &mut phases, Some(choice.backup))?;
+    ready.plan.needed_bytes = ready.plan.needed_bytes.saturating_add(replay::needed_bytes(&choice.plan));
     let run = Recovery { context, archive: &archive, choice: &choice, means: &means, ready: &ready };
     let (workplace, prepared) = run.base(&mut phases)?;
     let resumed = match run.replay(&mut phases, &workplace) {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use xb_binlog::archive::Place;
-use xb_binlog::recover::{Resume, confirm, progress_of};
+use xb_binlog::recover::{ReplayPlan, Resume, confirm, progress_of};
 use xb_binlog::replay::{
     ReplayAccount, ReplayOptions, ReplayTarget, remove_account, replay, server_options, state,
 };
@@ -131,6 +131,7 @@ impl Private {
         let mut sandbox = Sandbox::new(workplace.beside(HOME))
             .binaries(programs.clone())
             .login(&account.defaults_file)
+            .stop_on(context.cancel())
             .start_limit(START_LIMIT);
         if let Some(tz) = tz {
             sandbox = sandbox.env("TZ", tz);
@@ -207,6 +208,13 @@ impl Private {
     pub(super) fn give_up(mut self) -> Result<(), EngineError> {
         Ok(self.server.kill()?)
     }
+}
+
+/// Bytes on the disk that replaying takes beside the data: the private server's own log of what it does, and two
+/// logs that are fetched.
+pub(super) fn needed_bytes(plan: &ReplayPlan) -> u64 {
+    let longest = plan.segments.iter().map(|segment| segment.to).max().unwrap_or_default();
+    plan.bytes.saturating_add(longest.saturating_mul(2))
 }
 
 /// Room in memory for what is replayed: as much as preparing gets, but not more than there is data.
