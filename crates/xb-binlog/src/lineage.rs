@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use xb_core::BinlogName;
+
 use crate::archive::{Beginning, Epoch, EpochNumber, LogState, Picture};
 
 /// The epoch that one goes on from without a gap, whether that is still there or not.
@@ -32,6 +34,17 @@ fn has_again_or_follows(before: &Epoch, epoch: &Epoch) -> bool {
     let is_next = last.name.prefix() == first.name.prefix() && last.name.number() + 1 == first.name.number();
     let is_closed = last.state == LogState::Closed && last.next.as_ref() == Some(&first.name);
     is_next && is_closed && is_same_server(first.server_id)
+}
+
+/// The newest of the logs without an epoch, as far as the first epoch has them again (the same logs, from their
+/// heads on), and the number of that epoch.
+pub(crate) fn again(picture: &Picture) -> Option<(EpochNumber, Vec<&BinlogName>)> {
+    let goes_on = |epoch: &&Epoch| {
+        epoch.record.beginning == Beginning::First && goes_on_from(picture, epoch) == Some(0)
+    };
+    let next = picture.epochs.iter().find(goes_on)?;
+    let newest = picture.epoch(0)?.logs.iter().rev().map(|log| &log.name);
+    Some((next.record.number, newest.take_while(|name| next.log(name).is_some()).collect()))
 }
 
 /// The oldest epoch of the history each epoch belongs to.

@@ -127,7 +127,7 @@ fn facts_of_mysql_logs() {
 #[test]
 fn mysql_says_to_the_microsecond_when_it_committed() {
     for name in ["mysql97-bin.000001", "mysql97-bin.000002"] {
-        let events = read(&data(name)).0;
+        let (events, _, facts) = read(&data(name));
         let heads = events.iter().filter(|event| event.content() == Content::Head);
         let times: Vec<(u32, u64)> =
             heads.map(|head| (head.header.timestamp, head.commit_time().unwrap())).collect();
@@ -136,12 +136,16 @@ fn mysql_says_to_the_microsecond_when_it_committed() {
             assert!((0..2).contains(&(micros / 1_000_000 - u64::from(*seconds))), "{seconds} {micros}");
         }
         assert!(times.iter().any(|(_, micros)| micros % 1000 != 0) && times.is_sorted());
+        assert_eq!(facts.commit_times, Some((times[0].1, times[times.len() - 1].1)), "{name}");
     }
     let tagged = read(&data("mysql97-bin.000001")).0;
     assert!(tagged.iter().any(|event| event.header.kind == EventKind::GTID_TAGGED));
     for name in ["mysql56-bin.000002", "mariadb-bin.000001"] {
-        assert!(read(&data(name)).0.iter().all(|event| event.commit_time().is_none()));
+        let (events, _, facts) = read(&data(name));
+        assert!(events.iter().all(|event| event.commit_time().is_none()));
+        assert_eq!(facts.commit_times, None, "{name}");
     }
+    assert_eq!(read(&data("mysql97-bin.000003")).2.commit_times, None, "it has no transactions");
 }
 
 #[test]

@@ -8,8 +8,8 @@ use xb_tests::{cli, wait_until};
 
 use crate::support::{LIMIT, Scene};
 
-/// A copy of a stopped server, with logs of its own, that knows what the first one had committed.
-fn successor(scene: &mut Scene, directory: &Path) -> Server {
+/// A copy of a stopped server, with logs of its own, whose names begin like this, that knows what the first one had committed.
+fn successor(scene: &mut Scene, directory: &Path, logs: &str) -> Server {
     let state = scene.server.sql("SELECT @@GLOBAL.gtid_binlog_state;").unwrap()[0][0].clone();
     scene.server.stop().unwrap();
     copy_tree(scene.server.datadir(), &directory.join("data"));
@@ -18,7 +18,7 @@ fn successor(scene: &mut Scene, directory: &Path) -> Server {
             std::fs::remove_file(entry.path()).unwrap();
         }
     }
-    let sandbox = Sandbox::new(directory).option("log-bin", "other-bin").option("server-id", 2);
+    let sandbox = Sandbox::new(directory).option("log-bin", logs).option("server-id", 2);
     let server = sandbox.start_on(directory.join("data")).unwrap();
     server.sql(&format!("RESET MASTER; SET GLOBAL gtid_binlog_state = '{state}';")).unwrap();
     server
@@ -32,7 +32,7 @@ fn streaming_goes_on_from_another_server_and_recovery_goes_through() {
     scene.sql("INSERT INTO d.t (v) VALUES ('before it moved');");
     scene.good(&["binlog-stream", "--once"]);
     let directory = scene.directory.path().join("successor");
-    let server = successor(&mut scene, &directory);
+    let server = successor(&mut scene, &directory, "other-bin");
     scene.home.settings.mysql_sock = Some(server.socket().to_owned());
     server.sql("INSERT INTO d.t (v) VALUES ('second server'); FLUSH BINARY LOGS;").unwrap();
     server.sql("UPDATE d.t SET v = 'changed there' WHERE id = 1;").unwrap();
@@ -41,6 +41,34 @@ fn streaming_goes_on_from_another_server_and_recovery_goes_through() {
     let list = scene.good(&["binlog", "list"]);
     assert!(list.contains("joined to epoch 1") && !list.contains("GAP"), "{list}");
     scene.assert_recovers(&["--to-latest"], &state);
+}
+
+#[test]
+fn a_position_in_logs_of_two_servers_with_the_same_names_is_told_by_its_epoch() {
+    let mut scene = Scene::new();
+    scene.good(&["full"]);
+    scene.sql("INSERT INTO d.t (v) VALUES ('first server');");
+    let (before, at_first) =
+        (scene.server.checksums().unwrap(), scene.server.binlog_coordinate().unwrap().to_string());
+    scene.sql("INSERT INTO d.t (v) VALUES ('before it moved');");
+    scene.good(&["binlog-stream", "--once"]);
+    let directory = scene.directory.path().join("successor");
+    let server = successor(&mut scene, &directory, "mysql-bin");
+    scene.home.settings.mysql_sock = Some(server.socket().to_owned());
+    server.sql("INSERT INTO d.t (v) VALUES ('second server');").unwrap();
+    let (behind, at_second) = (server.checksums().unwrap(), server.binlog_coordinate().unwrap().to_string());
+    server.sql("INSERT INTO d.t (v) VALUES ('and later');").unwrap();
+    scene.good(&["binlog-stream", "--once"]);
+    let list = scene.good(&["binlog", "list"]);
+    assert!(list.contains("joined to epoch 1") && !list.contains("GAP"), "{list}");
+    let log = |place: &str| place.split(':').next().unwrap().to_owned();
+    assert_eq!(log(&at_first), log(&at_second));
+    let refused = scene.recover(&["--to-position", &at_second]).ended_with(66);
+    assert!(refused.text().contains("[1, 2]") && refused.text().contains("--epoch"), "{}", refused.text());
+    scene.assert_recovers(&["--to-position", &at_second, "--epoch", "2"], &behind);
+    scene.assert_recovers(&["--to-position", &at_first, "--epoch", "1", "--base-epoch", "1"], &before);
+    let refused = scene.recover(&["--to-position", &at_second, "--epoch=2", "--base-epoch=2"]).ended_with(66);
+    assert!(refused.text().contains("the backup stands at"), "{}", refused.text());
 }
 
 #[test]
@@ -67,6 +95,9 @@ fn a_server_that_lacks_something_begins_an_epoch_that_is_not_joined() {
     scene.assert_recovers(&["--to-position", &place, "--epoch", "1"], &both);
     // A backup behind it begins a window of its own.
     scene.good(&["full"]);
+    let refused = scene.recover(&["--to-position", &place]).ended_with(66);
+    assert!(refused.text().contains("[1, 2]"), "{}", refused.text());
+    scene.assert_recovers(&["--to-position", &place, "--epoch", "1"], &both);
     let behind = scene.server.checksums().unwrap();
     scene.good(&["binlog-stream", "--once"]);
     scene.assert_recovers(&["--to-latest"], &behind);

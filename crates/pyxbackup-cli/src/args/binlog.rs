@@ -19,6 +19,7 @@ const EXCLUDE: &str = "recover_exclude";
 const BEST_EFFORT: &str = "recover_best_effort";
 const ACROSS_GAPS: &str = "recover_across_gaps";
 const EPOCH: &str = "binlog_epoch";
+const BASE_EPOCH: &str = "recover_base_epoch";
 const DRY_RUN: &str = "recover_dry_run";
 const LOG: &str = "binlog_log";
 const FROM: &str = "binlog_from";
@@ -79,7 +80,10 @@ pub(crate) enum Wanted {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Recovery {
     pub(crate) to: Wanted,
+    /// Of the position to recover to.
     pub(crate) epoch: Option<u32>,
+    /// Where the backup stands.
+    pub(crate) base_epoch: Option<u32>,
     pub(crate) exclude: Vec<GtidSet>,
     pub(crate) best_effort: bool,
     pub(crate) across_gaps: bool,
@@ -136,6 +140,12 @@ fn recovery_args(epoch: Arg) -> Vec<Arg> {
             value(TO_POSITION, "to-position", "LOG:POS", "recover up to this place in the binary logs")
                 .value_parser(position),
         ),
+        target(
+            epoch
+                .requires(TO_POSITION)
+                .conflicts_with_all([TO_TIME, TO_GTID, TO_LATEST])
+                .help("the epoch of that place, as `binlog list` prints it, where several have such a log"),
+        ),
         target(flag(TO_LATEST, "to-latest", "recover all that the binary logs have")),
         beyond(
             gtid_arg(EXCLUDE, "exclude-gtid", "leave this transaction out; may be given more than once")
@@ -151,7 +161,15 @@ fn recovery_args(epoch: Arg) -> Vec<Arg> {
             "across-gaps",
             "go on behind binary logs that are missing; what was in them is lost",
         )),
-        beyond(epoch),
+        beyond(
+            value(
+                BASE_EPOCH,
+                "base-epoch",
+                "N",
+                "the epoch the backup stands in, where the archive cannot tell",
+            )
+            .value_parser(value_parser!(u32)),
+        ),
         beyond(flag(DRY_RUN, "dry-run", "print backup, binary logs and the exact end, and change nothing")),
     ]
 }
@@ -230,6 +248,7 @@ pub(super) fn recovery(matches: &ArgMatches) -> Option<Recovery> {
     Some(Recovery {
         to,
         epoch: matches.get_one::<u32>(EPOCH).copied(),
+        base_epoch: matches.get_one::<u32>(BASE_EPOCH).copied(),
         exclude: matches.get_many::<GtidSet>(EXCLUDE).into_iter().flatten().cloned().collect(),
         best_effort: matches.get_flag(BEST_EFFORT),
         across_gaps: matches.get_flag(ACROSS_GAPS),

@@ -327,3 +327,23 @@ fn the_key_file_is_a_setting_and_not_the_flag_that_begins_alike() {
     let typed = typed(&["archive", "convert", "a", "b.xbs.qp.xbcrypt", "--encrypt-key-file", "/k"]);
     assert_eq!(value(&typed, "encrypt_key_file").as_deref(), Some("/k"));
 }
+
+#[test]
+fn the_epoch_of_a_position_and_that_of_the_backup_are_two() {
+    let position = ["restore-set", "--to-position", "b.000042:1234"];
+    let recovery = |more: &[&str]| match typed(&[&position, more].concat()).command {
+        Command::RestoreSet(Some(recovery)) => (recovery.epoch, recovery.base_epoch),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(recovery(&[]), (None, None));
+    assert_eq!(recovery(&["--epoch", "2"]), (Some(2), None));
+    assert_eq!(recovery(&["--base-epoch", "1"]), (None, Some(1)));
+    assert_eq!(recovery(&["--epoch=2", "--base-epoch=1"]), (Some(2), Some(1)));
+    let (message, _) = error(&["restore-set", "--to-latest", "--epoch", "2"]);
+    assert!(message.contains("--to-latest") && message.contains("--epoch"), "{message}");
+    let (message, _) = error(&["restore-set", "--epoch", "2"]);
+    assert!(message.contains("--to-position"), "{message}");
+    typed(&["restore-set", "--to-latest", "--base-epoch", "1"]);
+    let (message, _) = error(&["restore-set", "--base-epoch", "1"]);
+    assert!(message.contains("--to-time"), "{message}");
+}

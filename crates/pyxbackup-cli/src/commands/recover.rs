@@ -46,6 +46,29 @@ fn request(recovery: &Recovery) -> Result<RecoveryRequest, CliError> {
         Wanted::Latest => Target::Latest,
     };
     let exclude = recovery.exclude.iter().map(one).collect::<Result<_, _>>()?;
-    let (best_effort, across_gaps) = (recovery.best_effort, recovery.across_gaps);
-    Ok(RecoveryRequest { to, epoch: recovery.epoch, exclude, best_effort, across_gaps })
+    let (base_epoch, best_effort, across_gaps) =
+        (recovery.base_epoch, recovery.best_effort, recovery.across_gaps);
+    Ok(RecoveryRequest { to, base_epoch, exclude, best_effort, across_gaps })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_epoch_of_the_target_is_not_that_of_the_backup() {
+        let coord = xb_core::BinlogCoord { file: "b.000042".parse().unwrap(), position: 1234 };
+        let recovery = Recovery {
+            to: Wanted::Position(coord.clone()),
+            epoch: Some(2),
+            base_epoch: Some(1),
+            exclude: Vec::new(),
+            best_effort: false,
+            across_gaps: false,
+            dry_run: false,
+        };
+        let request = request(&recovery).unwrap();
+        assert_eq!(request.to, Target::Position { epoch: Some(2), coord });
+        assert_eq!(request.base_epoch, Some(1));
+    }
 }

@@ -29,6 +29,11 @@ pub struct LogEntry {
     pub begun: Option<u32>,
     /// The earliest and the latest time of an event, in seconds since 1970.
     pub times: Option<(u32, u32)>,
+    /// The earliest and the latest time at which the server that wrote it committed a transaction, in
+    /// microseconds since 1970. None where the server does not say it, in a log without transactions, and in
+    /// what was written down before this was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit_times: Option<(u64, u64)>,
     /// The log before it in its epoch, as long as that is there. Told by the directory and not written down,
     /// so that it does not get old.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -143,6 +148,7 @@ impl LogEntry {
             stored: None,
             begun: facts.begun,
             times: facts.times,
+            commit_times: facts.commit_times,
             previous: None,
             next: facts.next_file.clone(),
             gtids_before: before,

@@ -32,9 +32,41 @@ pub fn verify(logs: &dyn Logs, epoch: EpochNumber, entry: &LogEntry) -> Result<(
         return Err(ArchiveError::Digest { path: path(), bytes: entry.size_bytes, expected, found });
     }
     let (stored, previous, digest) = (entry.stored.clone(), entry.previous.clone(), entry.digest);
-    if (LogEntry { stored, previous, digest, ..found }) != *entry {
+    // What was written down before it had commit times is not wrong for that.
+    let commit_times = entry.commit_times.and(found.commit_times);
+    if (LogEntry { stored, previous, digest, commit_times, ..found }) != *entry {
         let reason = "what is written down of it is not what its events say".to_owned();
         return Err(ArchiveError::Unfit { path: path(), reason });
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Cursor, Read};
+
+    use xb_core::BinlogName;
+
+    use super::*;
+
+    /// A log of MySQL.
+    const LOG: &[u8] = include_bytes!("../../../xb-formats/tests/data/binlog/mysql97-bin.000001");
+
+    struct One;
+
+    impl Logs for One {
+        fn read(&self, _: EpochNumber, _: &BinlogName) -> Result<Box<dyn Read + Send>, ArchiveError> {
+            Ok(Box::new(Cursor::new(LOG)))
+        }
+    }
+
+    #[test]
+    fn a_log_that_was_written_down_without_commit_times_is_what_it_was() {
+        let (log, _) = closed_log(&"bin.000001".parse().unwrap(), LOG).unwrap();
+        assert!(log.commit_times.is_some());
+        verify(&One, 1, &log).unwrap();
+        verify(&One, 1, &LogEntry { commit_times: None, ..log.clone() }).unwrap();
+        let error = verify(&One, 1, &LogEntry { commit_times: Some((1, 2)), ..log }).unwrap_err();
+        assert!(error.to_string().contains("is not what its events say"), "{error}");
+    }
 }

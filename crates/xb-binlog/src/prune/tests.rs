@@ -23,6 +23,7 @@ pub(crate) fn entry(name: BinlogName, time: u32, state: LogState) -> LogEntry {
         stored: None,
         begun: Some(time),
         times: Some((time, time)),
+        commit_times: None,
         previous: None,
         next: (state == LogState::Closed).then_some(next),
         gtids_before: None,

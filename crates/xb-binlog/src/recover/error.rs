@@ -27,7 +27,7 @@ pub enum RecoverError {
     },
     /// The backup may stand at several places.
     #[error(
-        "the backup stands at one of several places and nothing tells which: {}; name the epoch",
+        "the backup stands at one of several places and nothing tells which: {}; name its epoch (base-epoch)",
         joined(places)
     )]
     AmbiguousBase {
@@ -94,8 +94,8 @@ pub enum RecoverError {
         /// What the archive has.
         has: String,
     },
-    /// Several logs of this name are on the way.
-    #[error("several epochs have a log {log}: {epochs:?}; name the epoch")]
+    /// Several epochs have a log of this name.
+    #[error("several epochs have a log {log}: {epochs:?}; name the one that is meant (epoch)")]
     AmbiguousLog {
         /// The name.
         log: BinlogName,

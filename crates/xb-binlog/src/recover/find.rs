@@ -4,11 +4,12 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use xb_core::gtid::Gtid;
 
+use super::clock::is_wholly_before;
 use super::error::RecoverError;
 use super::planner::may_have;
 use super::scan::transactions;
 use super::transaction::{ReadingLimits, TransactionSummary};
-use crate::archive::{Epoch, LogEntry, LogState, Logs, Picture, Place};
+use crate::archive::{Epoch, LogEntry, Logs, Picture, Place};
 
 /// A transaction, and where it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -28,10 +29,7 @@ pub fn find_time(
     logs: &dyn Logs,
     time: DateTime<Utc>,
 ) -> Result<Option<Found>, RecoverError> {
-    let may = |log: &LogEntry| {
-        let is_before = log.times.is_some_and(|(_, last)| i64::from(last) < time.timestamp());
-        !(is_before && log.state == LogState::Closed)
-    };
+    let may = |log: &LogEntry| !is_wholly_before(log, time);
     find(picture, logs, may, |summary| summary.time >= time)
 }
 

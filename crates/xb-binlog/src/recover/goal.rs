@@ -1,11 +1,12 @@
 //! Whether a target is reached.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use xb_core::gtid::{Gtid, GtidSet, MariaGtidList, MysqlGtidSet};
 use xb_core::{BinlogCoord, BinlogName};
 
+use super::clock::is_wholly_before;
 use super::error::RecoverError;
 use super::plan::ReplayPlan;
 use super::planner::{latest, may_have};
@@ -13,7 +14,8 @@ use super::scan::Piece;
 use super::steps::Step;
 use super::target::Target;
 use super::transaction::TransactionSummary;
-use crate::archive::{EpochNumber, LogEntry, LogGtids, LogState, Picture, Place};
+use crate::archive::{EpochNumber, LogEntry, LogGtids, Picture, Place};
+use crate::lineage::again;
 
 /// What a piece of a log is to the target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,11 +67,7 @@ impl<'p> Goal<'p> {
     pub(super) fn may_be_in(&self, step: &Step<'_>) -> bool {
         let own = step.log.gtids.as_ref();
         match &self.wanted {
-            // A closed log's last event is written when it is closed, so that nothing in it is later.
-            Wanted::Time(time) => {
-                let is_before = step.log.times.is_some_and(|(_, last)| i64::from(last) < time.timestamp());
-                !(is_before && step.log.state == LogState::Closed)
-            }
+            Wanted::Time(time) => !is_wholly_before(step.log, *time),
             Wanted::MySql(set) => match own {
                 Some(LogGtids::MySql(own)) => set.intersects(own),
                 _ => true,
@@ -207,7 +205,8 @@ fn gtids(set: &GtidSet, base: Option<&GtidSet>) -> Result<Wanted, RecoverError> 
     }
 }
 
-/// Which epoch a position is in, and whether it is behind the backup.
+/// Which epoch a position is in, and whether it is behind the backup. Where that stands does not tell which
+/// epoch is meant: logs of the same name may be of another history.
 fn position(
     picture: &Picture,
     epoch: Option<EpochNumber>,
@@ -215,20 +214,26 @@ fn position(
     base: &Place,
     steps: &[Step<'_>],
 ) -> Result<Wanted, RecoverError> {
-    let fits = |step: &&Step<'_>| {
-        step.log.name == coord.file && epoch.is_none_or(|epoch| epoch == step.epoch.record.number)
-    };
-    let found: Vec<&Step<'_>> = steps.iter().filter(fits).collect();
-    let before = |at: &Place| RecoverError::BeforeBase { target: at.to_string(), base: base.clone() };
-    let [step] = found.as_slice() else {
-        let epochs: Vec<EpochNumber> = found.iter().map(|step| step.epoch.record.number).collect();
-        if epochs.len() > 1 {
-            return Err(RecoverError::AmbiguousLog { log: coord.file.clone(), epochs });
+    let again = again(picture).filter(|(_, logs)| logs.contains(&&coord.file)).map(|(number, _)| number);
+    // A log that is there without an epoch and in one, too, is one log.
+    let one = |number: EpochNumber| again.filter(|_| number == 0).unwrap_or(number);
+    let has = picture.epochs.iter().filter(|epoch| epoch.log(&coord.file).is_some());
+    let has: BTreeSet<EpochNumber> = has.map(|epoch| one(epoch.record.number)).collect();
+    let number = match (epoch.map(one), has.first()) {
+        (Some(number), _) if has.contains(&number) => number,
+        (None, Some(_)) if has.len() > 1 => {
+            let (log, epochs) = (coord.file.clone(), has.into_iter().collect());
+            return Err(RecoverError::AmbiguousLog { log, epochs });
         }
-        let number = epoch.unwrap_or(base.epoch);
-        let is_there = picture.epoch(number).is_some_and(|epoch| epoch.log(&coord.file).is_some());
-        let place = Place { epoch: number, at: coord.clone() };
-        return Err(if is_there { before(&place) } else { no_such_log(picture, &coord.file) });
+        (None, Some(only)) => *only,
+        _ => return Err(no_such_log(picture, &coord.file)),
+    };
+    let before = |at: &Place| RecoverError::BeforeBase { target: at.to_string(), base: base.clone() };
+    let fits = |step: &&Step<'_>| step.log.name == coord.file && one(step.epoch.record.number) == number;
+    let is_long_enough = |step: &&Step<'_>| coord.position <= step.log.size_bytes;
+    let found = steps.iter().filter(fits).find(is_long_enough).or_else(|| steps.iter().rfind(fits));
+    let Some(step) = found else {
+        return Err(before(&Place { epoch: number, at: coord.clone() }));
     };
     let place = step.place(coord.position);
     if coord.position < step.from && step.place(step.from) == *base {

@@ -8,6 +8,7 @@
 //! Nothing here writes. Logs are read through [`Logs`](crate::archive::Logs), as few of them as will do.
 
 mod base;
+mod clock;
 mod cover;
 mod error;
 mod find;

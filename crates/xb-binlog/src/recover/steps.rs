@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use xb_core::gtid::GtidSet;
 
 use crate::archive::{Beginning, Epoch, LogEntry, Picture, Place};
-use crate::lineage::goes_on_from;
+use crate::lineage::again;
 
 /// A place where logs are missing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,11 +76,9 @@ pub(super) fn steps<'p>(picture: &'p Picture, base: &Place) -> Vec<Step<'p>> {
     for epoch in epochs {
         let is_first = epoch.record.number == base.epoch;
         let mut before: Option<&LogEntry> = None;
-        // A log that the next epoch has again, from its head on, is taken from there.
-        let again =
-            picture.epochs.iter().find(|next| goes_on_from(picture, next) == Some(epoch.record.number));
-        let again = again.filter(|_| epoch.record.number == 0).and_then(|next| next.logs.first());
-        let is_again = |log: &LogEntry| again.is_some_and(|again| again.name == log.name);
+        // A log that the next epoch has again is taken from there.
+        let again = if epoch.record.number == 0 { again(picture) } else { None };
+        let is_again = |log: &LogEntry| again.as_ref().is_some_and(|(_, logs)| logs.contains(&&log.name));
         let logs = epoch.logs.iter().skip_while(|log| is_first && log.name != base.at.file);
         let logs = logs.filter(|log| !is_again(log) || (is_first && log.name == base.at.file));
         for log in logs {

@@ -17,7 +17,7 @@ pub enum Target {
     Gtid(GtidSet),
     /// Up to a place between two transactions.
     Position {
-        /// The epoch; without it, the one on the way that has such a log.
+        /// The epoch it is in. Without it, only one in the archive may have such a log.
         epoch: Option<EpochNumber>,
         /// The place in it.
         coord: BinlogCoord,

@@ -163,6 +163,59 @@ fn a_time_is_met_to_the_microsecond() {
     }
 }
 
+/// A log whose statements began an hour before they were committed: on a replica that was behind, or because they took
+/// so long.
+fn begun_early(log: &[u8]) -> Vec<u8> {
+    let mut reader = FileReader::new(log);
+    let mut early = log[..4].to_vec();
+    for event in reader.by_ref() {
+        let mut bytes = event.unwrap().bytes.to_vec();
+        let time = u32::from_le_bytes(*bytes.first_chunk().unwrap()) - 3600;
+        bytes[..4].copy_from_slice(&time.to_le_bytes());
+        let at = bytes.len() - 4;
+        let crc = crc32fast::hash(&bytes[..at]);
+        bytes[at..].copy_from_slice(&crc.to_le_bytes());
+        early.extend(bytes);
+    }
+    early
+}
+
+#[test]
+fn a_log_with_commits_behind_the_moment_is_read_however_old_its_events_are() {
+    let mut shelf = Shelf::default();
+    let logs = ["bin.000001", "bin.000002"].map(|name| (name, data(&format!("mysql97-{name}"))));
+    let [first, (name, second)] = logs;
+    let logs = [first, (name, begun_early(&second))];
+    let mut picture = Picture {
+        epochs: vec![shelf.epoch(1, Flavor::MySql, Beginning::First, &logs)],
+        strangers: Vec::new(),
+    };
+    let last = read("mysql97-bin.000002").pop().unwrap();
+    for entry in 0..2 {
+        let log = &picture.epochs[0].logs[1];
+        let latest = DateTime::from_timestamp(i64::from(log.times.unwrap().1), 0).unwrap();
+        assert!(log.state == LogState::Closed && latest < last.time);
+        let found = find_time(&picture, &shelf, last.time).unwrap().unwrap();
+        assert_eq!(found.begin, place(1, "bin.000002", last.begin), "{entry}");
+        let (base, target) = (place(1, "bin.000001", 4), Target::Time(last.time));
+        let plan = made(&picture, &shelf, &base, &target, &Options::default()).unwrap();
+        assert_eq!((plan.stop, plan.transactions), (place(1, "bin.000002", last.begin), 6), "{entry}");
+        // Once more, as it was written down by an earlier version.
+        picture.epochs[0].logs[1].commit_times = None;
+    }
+}
+
+#[test]
+fn a_log_without_commits_behind_the_moment_is_not_read() {
+    let mut shelf = Shelf::default();
+    let picture = Picture { epochs: vec![mysql(1, &mut shelf)], strangers: Vec::new() };
+    let last = read("mysql97-bin.000001").pop().unwrap();
+    shelf.0.remove(&(1, "bin.000001".to_owned()));
+    let behind = last.time + chrono::TimeDelta::microseconds(1);
+    let found = find_time(&picture, &shelf, behind).unwrap().unwrap();
+    assert_eq!(found.begin.at.file.to_string(), "bin.000002");
+}
+
 #[test]
 fn a_set_is_met_behind_its_last_transaction() {
     let mut shelf = Shelf::default();
@@ -222,12 +275,97 @@ fn a_base_in_two_epochs_is_ambiguous_until_one_is_named() {
     };
     let error = find_base(&picture, &shelf, &base(None, None)).unwrap_err();
     assert!(matches!(&error, RecoverError::AmbiguousBase { places } if places.len() == 2), "{error}");
-    assert!(error.to_string().ends_with("name the epoch"), "{error}");
+    assert!(error.to_string().ends_with("name its epoch (base-epoch)"), "{error}");
     assert_eq!(find_base(&picture, &shelf, &base(None, Some(2))).unwrap().epoch, 2);
     // The second one does not know whose it is.
     assert_eq!(find_base(&picture, &shelf, &base(Some(UUID), None)).unwrap().epoch, 1);
     let error = find_base(&picture, &shelf, &base(None, Some(7))).unwrap_err();
     assert!(matches!(error, RecoverError::NoBase { .. }), "{error}");
+}
+
+/// Two servers whose logs have the same names, of which the second took over or has nothing to do with the first.
+fn namesakes(shelf: &mut Shelf, is_joined: bool) -> Picture {
+    let of = |name: &str| vec![("bin.000001", data(&format!("mysql97-bin.{name}")))];
+    let first = shelf.epoch(1, Flavor::MySql, Beginning::First, &of("000001"));
+    let (at, gtids) = (first.end().unwrap(), first.logs[0].gtids_at_end.clone().unwrap());
+    let beginning = match is_joined {
+        true => Beginning::Joined { epoch: 1, at, gtids },
+        false => Beginning::Broken { epoch: 1, at: Some(at), reason: "it was reset".to_owned() },
+    };
+    let second = shelf.epoch(2, Flavor::MySql, beginning, &of("000002"));
+    Picture { epochs: vec![first, second], strangers: Vec::new() }
+}
+
+fn position(epoch: Option<EpochNumber>, name: &str, position: u64) -> Target {
+    Target::Position { epoch, coord: place(0, name, position).at }
+}
+
+#[test]
+fn a_position_is_in_the_epoch_that_is_named_wherever_the_backup_stands() {
+    let mut shelf = Shelf::default();
+    let picture = namesakes(&mut shelf, true);
+    let ends = |name: &str| read(name).last().unwrap().end;
+    let (first, second) = (ends("mysql97-bin.000001"), ends("mysql97-bin.000002"));
+    let base = place(1, "bin.000001", read("mysql97-bin.000001")[0].end);
+    let to = |base: &Place, epoch, at| {
+        made(&picture, &shelf, base, &position(epoch, "bin.000001", at), &Options::default())
+    };
+    let plan = to(&base, Some(2), second).unwrap();
+    assert_eq!((plan.start, plan.stop), (base.clone(), place(2, "bin.000001", second)));
+    assert_eq!(plan.transactions, 6);
+    let plan = to(&base, Some(1), first).unwrap();
+    assert_eq!((plan.stop, plan.transactions), (place(1, "bin.000001", first), 5));
+    let error = to(&base, Some(3), first).unwrap_err();
+    assert!(matches!(error, RecoverError::NoSuchLog { .. }), "{error}");
+    let error = to(&place(2, "bin.000001", 4), Some(1), first).unwrap_err();
+    assert!(matches!(error, RecoverError::BeforeBase { .. }), "{error}");
+}
+
+#[test]
+fn a_position_of_a_name_in_several_epochs_is_refused_until_one_is_named() {
+    for is_joined in [true, false] {
+        let mut shelf = Shelf::default();
+        let picture = namesakes(&mut shelf, is_joined);
+        let at = read("mysql97-bin.000002").last().unwrap().end;
+        // Also where only one of them is on the way.
+        for base in [place(1, "bin.000001", 4), place(2, "bin.000001", 4)] {
+            let error = made(&picture, &shelf, &base, &position(None, "bin.000001", at), &Options::default());
+            let error = error.unwrap_err();
+            let RecoverError::AmbiguousLog { epochs, .. } = &error else { panic!("{error}") };
+            assert_eq!(epochs, &[1, 2]);
+        }
+        let base = place(2, "bin.000001", 4);
+        let plan = made(&picture, &shelf, &base, &position(Some(2), "bin.000001", at), &Options::default());
+        assert_eq!(plan.unwrap().stop, place(2, "bin.000001", at));
+    }
+}
+
+#[test]
+fn a_log_without_an_epoch_that_is_in_one_too_is_one_log() {
+    let logs = [1, 2, 3].map(|number| {
+        let name = ["bin.000001", "bin.000002", "bin.000003"][number - 1];
+        (name, data(&format!("mysql97-{name}")))
+    });
+    // As many as lie there without an epoch are followed by those in it.
+    for (flat, epoch) in [(0..2, 1..3), (0..3, 1..3), (0..3, 2..3)] {
+        let mut shelf = Shelf::default();
+        let epochs = vec![
+            shelf.epoch(0, Flavor::MySql, Beginning::First, &logs[flat.clone()]),
+            shelf.epoch(1, Flavor::MySql, Beginning::First, &logs[epoch.clone()]),
+        ];
+        let picture = Picture { epochs, strangers: Vec::new() };
+        let base = place(0, "bin.000001", 4);
+        let whole = made(&picture, &shelf, &base, &Target::Latest, &Options::default()).unwrap();
+        let went: Vec<_> = whole.segments.iter().map(|s| (s.epoch, s.log.number())).collect();
+        let expected: Vec<_> = (0..3).map(|at| (u32::from(epoch.contains(&at)), at as u64 + 1)).collect();
+        assert_eq!(went, expected, "{flat:?} {epoch:?}");
+        let (name, log) = &logs[epoch.start];
+        let at = log.len() as u64;
+        for named in [None, Some(0), Some(1)] {
+            let plan = made(&picture, &shelf, &base, &position(named, name, at), &Options::default());
+            assert_eq!(plan.unwrap().stop, place(1, name, at), "{flat:?} {epoch:?} {named:?}");
+        }
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@ use serde::Serialize;
 use xb_core::gtid::Gtid;
 use xb_formats::binlog::{Content, Event, Payload, RowChange};
 
+use super::clock::moment;
 use super::pack;
 
 /// How much of a transaction is told.
@@ -141,13 +142,12 @@ impl Gathering {
             Ok(Payload::MariaGtid(gtid)) => Some(gtid.into()),
             _ => None,
         };
-        let micros = event.commit_time().and_then(|micros| i64::try_from(micros).ok());
-        let micros = micros.unwrap_or_else(|| i64::from(event.header.timestamp) * 1_000_000);
+        let begun = || DateTime::from_timestamp(i64::from(event.header.timestamp), 0);
         let summary = TransactionSummary {
             begin: event.offset,
             end: event.offset,
             gtid,
-            time: DateTime::from_timestamp_micros(micros).unwrap_or_default(),
+            time: event.commit_time().and_then(moment).or_else(begun).unwrap_or_default(),
             kind: TransactionKind::Unfinished,
             statements: Vec::new(),
             more_statements: 0,

@@ -23,6 +23,9 @@ pub struct FileFacts {
     /// The earliest and the latest time of an event, in seconds since 1970. A transaction has the time at
     /// which its statement began, so these need not be the first and the last.
     pub times: Option<(u32, u32)>,
+    /// The earliest and the latest time at which the server that wrote it committed a transaction, in
+    /// microseconds since 1970. Only MySQL 8.0 and later say it.
+    pub commit_times: Option<(u64, u64)>,
     /// Events.
     pub events: u64,
     /// Where the last one begins, in bytes.
@@ -61,8 +64,10 @@ impl FileFacts {
         (self.last_position, self.end_position) = (event.offset, event.end());
         let time = event.header.timestamp;
         if time != 0 {
-            let (earliest, latest) = self.times.unwrap_or((time, time));
-            self.times = Some((earliest.min(time), latest.max(time)));
+            self.times = Some(widened(self.times, time));
+        }
+        if let Some(time) = event.commit_time() {
+            self.commit_times = Some(widened(self.commit_times, time));
         }
         match event.payload() {
             Ok(payload) => self.take(event, payload),
@@ -109,6 +114,11 @@ impl FileFacts {
         let text = format!("{previous},{}", self.transactions.set());
         text.parse::<MysqlGtidSet>().ok().map(GtidSet::MySql)
     }
+}
+
+/// A range with one more in it.
+fn widened<T: Ord + Copy>(range: Option<(T, T)>, one: T) -> (T, T) {
+    range.map_or((one, one), |(least, most)| (least.min(one), most.max(one)))
 }
 
 /// Transactions of MySQL servers, gathered one by one.

@@ -117,7 +117,12 @@ fn of_recovering(error: &RecoverError) -> &'static str {
         RecoverError::EndsEarly { .. } => {
             "give --to-latest or --best-effort for all there is; `pyxbackup recovery-window` tells how far that is"
         }
-        RecoverError::AmbiguousBase { .. } | RecoverError::AmbiguousLog { .. } => "give --epoch",
+        RecoverError::AmbiguousBase { .. } => {
+            "give --base-epoch, with the epoch whose server was backed up; `pyxbackup binlog list` prints them"
+        }
+        RecoverError::AmbiguousLog { .. } => {
+            "give --epoch, with one of these numbers; `pyxbackup binlog list` prints when they were written"
+        }
         RecoverError::NotABorder { .. } => "give one of these positions",
         RecoverError::BeforeBase { .. } | RecoverError::AlreadyInBase { .. } => {
             "no backup stands before the target; `pyxbackup recovery-window` tells from when on data can be recovered"

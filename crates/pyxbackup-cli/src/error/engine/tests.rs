@@ -1,6 +1,7 @@
 use std::path::Path;
 
 use rstest::rstest;
+use xb_binlog::recover::RecoverError;
 use xb_core::{BackupId, Lsn};
 use xb_engine::RunInfo;
 use xb_engine::tool::Mismatch;
@@ -64,6 +65,10 @@ fn purging(reason: &str) -> EngineError {
     EngineError::BitmapPurge { backup: one(), before: Lsn(7), source }
 }
 
+fn ambiguous_log() -> RecoverError {
+    RecoverError::AmbiguousLog { log: "b.000042".parse().unwrap(), epochs: vec![1, 2] }
+}
+
 fn extract(source: ExtractError) -> EngineError {
     EngineError::Extract { member: one(), source }
 }
@@ -111,6 +116,8 @@ fn extract(source: ExtractError) -> EngineError {
 #[case(purging("broken pipe"), 8, "the backup is good")]
 #[case(EngineError::Fs(fs(io::ErrorKind::Other)), 128, "see what is wrong with /stor/x")]
 #[case(start().into(), 65, "whether it may be executed")]
+#[case(EngineError::from(RecoverError::AmbiguousBase { places: vec![] }), 66, "give --base-epoch")]
+#[case(EngineError::from(ambiguous_log()), 66, "give --epoch")]
 fn every_error_has_its_exit_code_and_its_remedy(
     #[case] error: EngineError,
     #[case] code: u8,

@@ -107,8 +107,8 @@ fn from(
     record: &BackupRecord,
     request: &RecoveryRequest,
 ) -> Result<ReplayPlan, EngineError> {
-    let base =
-        base(context, record, request.epoch).ok_or_else(|| EngineError::NoBinlog { backup: record.id() })?;
+    let base = base(context, record, request.base_epoch)
+        .ok_or_else(|| EngineError::NoBinlog { backup: record.id() })?;
     let place = find_base(archive.picture(), &archive.logs, &base)?;
     let way = plan(
         archive.picture(),

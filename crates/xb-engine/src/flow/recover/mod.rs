@@ -32,8 +32,9 @@ const ANOTHER_ENDS_SECONDS: u32 = 10;
 pub struct RecoveryRequest {
     /// The point.
     pub to: Target,
-    /// The epoch the backup stands in, where the archive cannot tell.
-    pub epoch: Option<u32>,
+    /// The epoch of the archive that the backup stands in, where the archive cannot tell. It need not be that of
+    /// the target.
+    pub base_epoch: Option<u32>,
     /// Transactions to leave out.
     pub exclude: Vec<Gtid>,
     /// Take the end of the archive where the target is behind it.
