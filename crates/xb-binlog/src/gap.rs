@@ -6,7 +6,7 @@ use xb_core::gtid::GtidSet;
 use xb_formats::binlog::FIRST_EVENT;
 
 use crate::archive::{Beginning, Epoch, EpochNumber, LogEntry, Picture, Place};
-use crate::lineage::goes_on_from;
+use crate::lineage::{follows, goes_on_from};
 
 /// A stretch of a server's history that is not in the archive. What is on its two sides cannot be replayed through.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -121,7 +121,7 @@ fn within(epoch: &Epoch, gaps: &mut Vec<Gap>) {
         faults = rest;
         let told: Vec<String> =
             own.iter().map(|fault| format!("{} cannot be used: {}", fault.name, fault.reason)).collect();
-        let hole = before.and_then(|before| hole(before, log));
+        let hole = before.and_then(|before| follows(before, log).err());
         let reason = if told.is_empty() { hole } else { Some(told.join("; ")) };
         if let Some(reason) = reason {
             gaps.push(gap(before.map(|log| (number, log)), Some((number, log)), reason));
@@ -132,33 +132,6 @@ fn within(epoch: &Epoch, gaps: &mut Vec<Gap>) {
         let told: Vec<String> =
             faults.iter().map(|fault| format!("{} cannot be used: {}", fault.name, fault.reason)).collect();
         gaps.push(gap(before.map(|log| (number, log)), None, told.join("; ")));
-    }
-}
-
-/// Why a log does not follow the one before it.
-fn hole(before: &LogEntry, log: &LogEntry) -> Option<String> {
-    let (one, other) = (&before.name, &log.name);
-    if one.prefix() != other.prefix() {
-        return Some(format!("behind {one} come logs of another name, {other}"));
-    }
-    match other.number().saturating_sub(one.number()) {
-        1 => {}
-        2 => return Some(format!("the log between {one} and {other} is missing")),
-        more => {
-            return Some(format!(
-                "the {} logs between {one} and {other} are missing",
-                more.saturating_sub(1)
-            ));
-        }
-    }
-    if let Some(next) = before.next.as_ref().filter(|next| *next != other) {
-        return Some(format!("{one} says that {next} follows, and it is {other}"));
-    }
-    match (&before.gtids_at_end, &log.gtids_before) {
-        (Some(GtidSet::MySql(end)), Some(GtidSet::MySql(begin))) if !begin.includes(end) => {
-            Some(format!("{other} was begun without transactions that are in {one} or before it"))
-        }
-        _ => None,
     }
 }
 
@@ -216,6 +189,15 @@ mod tests {
         (logs[0].gtids_at_end, logs[1].gtids_before) = (Some(set(9)), Some(set(8)));
         let holes = reasons(&picture(vec![epoch(1, Beginning::First, logs)]));
         assert!(holes[0].starts_with("b.000002 was begun without transactions"), "{holes:?}");
+        let holes = |end: &str, begin: &str| {
+            let mut logs = closed(1..=2);
+            logs[0].gtids_at_end = Some(end.parse().unwrap());
+            logs[1].gtids_before = Some(begin.parse().unwrap());
+            reasons(&picture(vec![epoch(1, Beginning::First, logs)])).len()
+        };
+        assert_eq!(holes("0-1-9,5-1-3", "0-1-9,5-1-3"), 0);
+        assert_eq!(holes("0-1-9,5-1-3", "0-1-9"), 0, "a domain was taken out of the list");
+        assert_eq!((holes("0-1-9", "0-1-10"), holes("0-1-9", "0-1-9,5-1-3")), (1, 1));
     }
 
     #[test]

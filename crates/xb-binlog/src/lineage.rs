@@ -1,10 +1,45 @@
-//! Which epochs of an archive are one history.
+//! What of an archive is one history: logs that follow on one another, and epochs that do.
 
 use std::collections::BTreeMap;
 
 use xb_core::BinlogName;
+use xb_core::gtid::GtidSet;
 
-use crate::archive::{Beginning, Epoch, EpochNumber, LogState, Picture};
+use crate::archive::{Beginning, Epoch, EpochNumber, LogEntry, LogState, Picture};
+
+/// Whether a log follows on another one of its epoch.
+///
+/// # Errors
+/// Why not, in words for people.
+pub(crate) fn follows(before: &LogEntry, log: &LogEntry) -> Result<(), String> {
+    let (one, other) = (&before.name, &log.name);
+    if one.prefix() != other.prefix() {
+        return Err(format!("behind {one} come logs of another name, {other}"));
+    }
+    match other.number().saturating_sub(one.number()) {
+        1 => {}
+        2 => return Err(format!("the log between {one} and {other} is missing")),
+        more => {
+            return Err(format!("the {} logs between {one} and {other} are missing", more.saturating_sub(1)));
+        }
+    }
+    if let Some(next) = before.next.as_ref().filter(|next| *next != other) {
+        return Err(format!("{one} says that {next} follows, and it is {other}"));
+    }
+    match (&before.gtids_at_end, &log.gtids_before) {
+        // A replica may execute what it does not write into its log.
+        (Some(GtidSet::MySql(end)), Some(GtidSet::MySql(begin))) if !begin.includes(end) => {
+            Err(format!("{other} was begun without transactions that are in {one} or before it"))
+        }
+        // A domain may be taken out of the list (FLUSH BINARY LOGS DELETE_DOMAIN_ID).
+        (Some(GtidSet::MariaDb(end)), Some(GtidSet::MariaDb(begin)))
+            if !begin.iter().all(|gtid| end.iter().any(|at_end| at_end == gtid)) =>
+        {
+            Err(format!("{one} ends with the transactions {end}, and {other} begins with {begin}"))
+        }
+        _ => Ok(()),
+    }
+}
 
 /// The epoch that one goes on from without a gap, whether that is still there or not.
 pub(crate) fn goes_on_from(picture: &Picture, epoch: &Epoch) -> Option<EpochNumber> {

@@ -29,7 +29,7 @@ pub use plan::{EndsEarly, Excluded, ReplayPlan, Segment};
 pub use planner::plan;
 pub use resume::{Resume, confirm, progress_of};
 pub use scan::{Piece, Pieces, pieces, transactions};
-pub use steps::{Gap, is_joined};
+pub use steps::Gap;
 pub use target::{Options, Target};
 pub use transaction::{ReadingLimits, StatementText, TableChanges, TransactionKind, TransactionSummary};
 

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use xb_core::gtid::GtidSet;
 
 use crate::archive::{Beginning, Epoch, LogEntry, Picture, Place};
-use crate::lineage::again;
+use crate::lineage::{again, follows};
 
 /// A place where logs are missing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,29 +19,7 @@ pub struct Gap {
 
 impl std::fmt::Display for Gap {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "between {} and {} {}", self.from, self.to, self.reason)
-    }
-}
-
-/// Whether a log follows on another one of its epoch; else why not.
-///
-/// # Errors
-/// The reason, in words for people.
-pub fn is_joined(before: &LogEntry, log: &LogEntry) -> Result<(), String> {
-    let follows = |name: &xb_core::BinlogName| {
-        name.prefix() == before.name.prefix() && name.number() == before.name.number() + 1
-    };
-    if !follows(&log.name) {
-        return Err("logs are missing".to_owned());
-    }
-    if let Some(next) = before.next.as_ref().filter(|next| **next != log.name) {
-        return Err(format!("{} says that the server goes on in {next}", before.name));
-    }
-    match (&before.gtids_at_end, &log.gtids_before) {
-        (Some(end), Some(begin)) if end != begin => {
-            Err(format!("the first ends with the transactions {end}, the second begins with {begin}"))
-        }
-        _ => Ok(()),
+        write!(f, "between {} and {}: {}", self.from, self.to, self.reason)
     }
 }
 
@@ -89,7 +67,7 @@ pub(super) fn steps<'p>(picture: &'p Picture, base: &Place) -> Vec<Step<'p>> {
                     let gap = |reason| {
                         gap(place(epoch, before, before.size_bytes), place(epoch, log, FIRST), reason)
                     };
-                    step.gap = is_joined(before, log).err().map(gap);
+                    step.gap = follows(before, log).err().map(gap);
                 }
                 (None, Some(last)) => enter(&mut step, last),
                 (None, None) => {}
@@ -121,7 +99,7 @@ fn enter<'p>(step: &mut Step<'p>, last: &Step<'p>) {
         Beginning::Joined { epoch, .. } => format!("the second goes on from epoch {epoch}"),
         Beginning::Broken { reason, .. } => reason.clone(),
         // Logs that lay there without an epoch, and the first epoch that begins with the one behind them.
-        Beginning::First if is_joined(last.log, step.log).is_ok() => return,
+        Beginning::First if follows(last.log, step.log).is_ok() => return,
         Beginning::First => "nothing is known of how they belong together".to_owned(),
     };
     step.gap = Some(gap(from, step.place(FIRST), reason));

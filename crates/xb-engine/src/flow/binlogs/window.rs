@@ -1,14 +1,13 @@
 //! From when to when data can be recovered.
 
-use chrono::{DateTime, Utc};
-use xb_binlog::recover::{EndsEarly, Options, ReplayPlan, Target, find_base, plan};
+use xb_binlog::recover::{EndsEarly, Options, Target, find_base, plan};
 use xb_catalog::BackupRecord;
 
 use super::directory;
 use crate::context::Context;
 use crate::error::EngineError;
 use crate::flow::recover::archive::Archive;
-use crate::flow::recover::choose::{base, instant};
+use crate::flow::recover::choose::{base, fault_behind, instant};
 use crate::report::{Window, WindowReport, WithoutLogs};
 
 /// The spans, and the backups that have no logs behind them.
@@ -50,20 +49,17 @@ fn span(context: &Context, archive: &Archive, record: &BackupRecord) -> Result<W
         context.cancel(),
     )?;
     let from = instant(record.ended.unwrap_or(record.started), context);
-    let (until, gap) = end(&way, archive.seen_until, from);
-    Ok(Window { from, until, backups: vec![record.id()], gap })
-}
-
-fn end(
-    way: &ReplayPlan,
-    seen_until: Option<DateTime<Utc>>,
-    from: DateTime<Utc>,
-) -> (DateTime<Utc>, Option<String>) {
     let last = way.last_time.unwrap_or(from).max(from);
-    match &way.ends_early {
-        Some(EndsEarly::Gap(gap)) => (last, Some(gap.to_string())),
-        _ => (seen_until.map_or(last, |seen| seen.max(last)), None),
-    }
+    let gap = match (&way.ends_early, fault_behind(archive, &way)) {
+        (Some(EndsEarly::Gap(gap)), _) => Some(gap.to_string()),
+        (_, Some(fault)) => {
+            Some(format!("behind {}: {} cannot be used: {}", way.stop, fault.name, fault.reason))
+        }
+        _ => None,
+    };
+    let seen_until = archive.seen_until.filter(|_| gap.is_none());
+    let until = seen_until.map_or(last, |seen| seen.max(last));
+    Ok(Window { from, until, backups: vec![record.id()], gap })
 }
 
 /// Spans that touch are one.
@@ -81,6 +77,8 @@ fn add(windows: &mut Vec<Window>, window: Window) {
 
 #[cfg(test)]
 mod tests {
+    use chrono::DateTime;
+
     use super::*;
 
     fn window(from: i64, until: i64, backup: &str) -> Window {

@@ -126,15 +126,19 @@ fn from(
 /// A log behind the end of the way that cannot be used may have what the target wants.
 fn check_end(archive: &Archive, request: &RecoveryRequest, way: &ReplayPlan) -> Result<(), EngineError> {
     let is_open_ended = matches!(request.to, Target::Latest | Target::Time(_)) && !request.best_effort;
-    let epoch = archive.picture().epoch(way.stop.epoch).filter(|_| is_open_ended);
-    let ends_there = epoch.is_some_and(|epoch| epoch.end().as_ref() == Some(&way.stop.at));
-    let behind = |fault: &&LogFault| way.stop.at.file < fault.name;
-    match epoch.filter(|_| ends_there).and_then(|epoch| epoch.faults.iter().find(behind)) {
+    match fault_behind(archive, way).filter(|_| is_open_ended) {
         Some(fault) => {
             Err(EngineError::LogUnusable { log: fault.name.clone(), reason: fault.reason.clone() })
         }
         None => Ok(()),
     }
+}
+
+/// The log behind the end of a way that cannot be used, where the way ends for it.
+pub(crate) fn fault_behind<'a>(archive: &'a Archive, way: &ReplayPlan) -> Option<&'a LogFault> {
+    let epoch = archive.picture().epoch(way.stop.epoch)?;
+    let ends_there = epoch.end().as_ref() == Some(&way.stop.at);
+    epoch.faults.iter().find(|fault| ends_there && way.stop.at.file < fault.name)
 }
 
 /// Where a backup stands in the logs that are archived.

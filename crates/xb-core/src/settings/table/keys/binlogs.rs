@@ -26,7 +26,7 @@ pub(super) const KEYS: &[Key] = &[
         "retention_binlogs",
         "retention-binlogs",
         COUNT,
-        "days to keep binary logs, instead of back to the oldest full",
+        "days to keep binary logs at least; what a kept backup needs stays anyway",
     )
     .short('b')
     .of(LOG_PRUNING),
