@@ -137,6 +137,8 @@ fn within(epoch: &Epoch, gaps: &mut Vec<Gap>) {
 
 #[cfg(test)]
 mod tests {
+    use xb_pipeline::Digest;
+
     use super::*;
     use crate::archive::{LogFault, LogState};
     use crate::prune::tests::{broken, closed, entry, epoch, joined, picture};
@@ -165,6 +167,12 @@ mod tests {
         assert_eq!(gap.to.as_ref().unwrap().to_string(), "b.000007:4 of epoch 2");
         assert_eq!((gap.from_time, gap.to_time), (Some(time_of(3)), Some(time_of(7))));
         assert_eq!(gap.reason, "it was reset");
+        // Also where the epoch before it is not there any more.
+        let reasons = reasons(&picture(vec![
+            epoch(1, Beginning::First, closed(1..=3)),
+            epoch(3, broken(2), closed(7..=8)),
+        ]));
+        assert_eq!(reasons, ["it was reset"]);
     }
 
     #[test]
@@ -238,12 +246,19 @@ mod tests {
         let mut other = closed(3..=5);
         other[0].begun = Some(1);
         assert_eq!(with(other), 1);
+        let mut of_another = closed(3..=5);
+        of_another[0].server_id = Some(2);
+        assert_eq!(with(of_another), 1);
         let mut shorter = closed(3..=5);
         shorter[0].size_bytes = 999;
         assert_eq!(with(shorter), 1);
         let mut renamed = closed(3..=3);
         renamed[0].name = name("a.000003");
         assert_eq!(with(renamed), 1);
+        let mut changed = closed(3..=5);
+        changed[0].digest = Some(Digest::of(b"another"));
+        let whole = epoch(0, Beginning::First, closed(1..=3));
+        assert_eq!(reasons(&picture(vec![whole, epoch(1, Beginning::First, changed)])).len(), 1);
         let closed_flat = epoch(0, Beginning::First, closed(1..=3));
         let all = picture(vec![closed_flat, epoch(1, Beginning::First, closed(4..=5))]);
         assert_eq!(gaps(&all), []);

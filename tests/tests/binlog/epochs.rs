@@ -103,3 +103,20 @@ fn a_log_that_ends_at_the_same_place_is_told_apart_also_when_nothing_is_new(
     let outcome = scene.once();
     assert!(matches!(outcome, Err(StreamError::Diverged { .. })), "{outcome:?}");
 }
+
+#[test]
+fn a_next_log_without_the_transactions_of_the_archive_is_told_apart() {
+    let scene = Scene::new();
+    scene.sql("INSERT INTO d.t (v) VALUES ('archived'); FLUSH BINARY LOGS;");
+    scene.once().unwrap();
+    fs::remove_file(scene.archive.join("mysql-bin.000002.partial")).unwrap();
+    // Its first log is gone like the one of the archive, and its second is there; but nothing was in the first.
+    scene.sql("RESET MASTER; FLUSH BINARY LOGS;");
+    xb_tests::wait_until("the file is purged", LIMIT, || {
+        scene.sql("PURGE BINARY LOGS TO 'mysql-bin.000002';");
+        scene.server.binary_logs().unwrap().len() == 1
+    });
+    scene.sql("INSERT INTO d.t (v) VALUES ('another history');");
+    let outcome = scene.once();
+    assert!(matches!(outcome, Err(StreamError::Diverged { .. })), "{outcome:?}");
+}

@@ -3,6 +3,7 @@
 use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use rstest::rstest;
 use xb_binlog::stream::StreamOptions;
@@ -102,5 +103,23 @@ fn a_server_that_ceases_to_wait_is_noticed() {
     wait_until("that is noticed", LIMIT, || !streaming.progress().is_semi_sync);
     scene.sql("SET GLOBAL rpl_semi_sync_master_enabled = ON; INSERT INTO d.t (v) VALUES ('x');");
     wait_until("the server waits again", LIMIT, || streaming.progress().is_semi_sync);
+    streaming.stop();
+}
+
+#[rstest]
+fn what_is_acknowledged_is_on_the_disk(#[values(Make::MariaDb, Make::MySql9)] make: Make) {
+    let scene = waiting(make);
+    // By itself it does not sync while this lasts.
+    let seldom = StreamOptions { sync_every: Duration::from_secs(3600), ..options(&scene) };
+    let streaming = scene.start(seldom);
+    wait_until("the server has its replica", LIMIT, || status(&scene, "clients") == "1");
+    for _ in 0..3 {
+        scene.sql("INSERT INTO d.t (v) VALUES ('x');");
+        let committed = scene.server.binlog_coordinate().unwrap();
+        // It is noted before it is acknowledged, and the server does not answer before that.
+        let synced = streaming.progress().synced;
+        assert!(synced.as_ref().is_some_and(|synced| *synced >= committed), "{synced:?} of {committed}");
+    }
+    assert_eq!(status(&scene, "no_tx"), "0", "the server went on without the archive");
     streaming.stop();
 }

@@ -9,6 +9,7 @@
 mod committed;
 mod disk;
 mod endurance;
+mod kept;
 mod load;
 mod moved;
 mod story;

@@ -72,6 +72,35 @@ fn a_position_in_logs_of_two_servers_with_the_same_names_is_told_by_its_epoch() 
 }
 
 #[test]
+fn a_server_that_takes_over_is_given_time_to_have_all() {
+    let mut scene = Scene::new();
+    scene.good(&["full"]);
+    let directory = scene.directory.path().join("successor");
+    let server = successor(&mut scene, &directory, "other-bin");
+    scene.server.start().unwrap();
+    scene.sql("INSERT INTO d.t (v) VALUES ('on its way');");
+    let on_its_way = scene.server.sql("SELECT @@GLOBAL.gtid_binlog_pos;").unwrap()[0][0].clone();
+    scene.good(&["binlog-stream", "--once"]);
+    scene.home.settings.mysql_sock = Some(server.socket().to_owned());
+    let mut streamer = cli::start(&scene.home, &["binlog-stream", "--once"]);
+    let waits = "SELECT COUNT(*) FROM information_schema.processlist WHERE id <> CONNECTION_ID() \
+        AND command = 'Sleep' AND time_ms > 300;";
+    wait_until("the streamer waits", LIMIT, || {
+        assert!(!streamer.has_ended(), "it did not wait:\n{}", streamer.said());
+        server.sql(waits).unwrap()[0][0] != "0"
+    });
+    let parts: Vec<&str> = on_its_way.split('-').collect();
+    let [domain, origin, number] = parts[..] else { panic!("{on_its_way}") };
+    let applied = format!("SET gtid_domain_id = {domain}, server_id = {origin}, gtid_seq_no = {number};");
+    server.sql(&format!("{applied} INSERT INTO d.t (v) VALUES ('on its way');")).unwrap();
+    let state = server.checksums().unwrap();
+    streamer.wait().good();
+    let list = scene.good(&["binlog", "list"]);
+    assert!(list.contains("joined to epoch 1") && !list.contains("GAP"), "{list}");
+    scene.assert_recovers(&["--to-latest"], &state);
+}
+
+#[test]
 fn a_server_that_lacks_something_begins_an_epoch_that_is_not_joined() {
     let scene = Scene::new();
     scene.good(&["full"]);
@@ -88,6 +117,17 @@ fn a_server_that_lacks_something_begins_an_epoch_that_is_not_joined() {
     assert!(scene.good(&["list"]).contains("# Gap: "));
     let status = cli::run(&scene.home, &["--status-format=nagios", "status"]).ended_with(2);
     assert!(status.text().contains("missing since the newest backup"), "{}", status.text());
+    // Both have a log of this name, and their numbers begin alike.
+    let several = cli::run(&scene.home, &["binlog", "show", "mysql-bin.000001"]);
+    assert!(several.code != Some(0) && several.stderr.contains("epoch"), "{}", several.text());
+    for epoch in ["1", "2"] {
+        let place = scene.good(&["binlog", "find", "--gtid", "0-1-1", "--epoch", epoch]);
+        assert!(place.contains(&format!(" of epoch {epoch}")), "{place}");
+        let shown = scene.good(&["binlog", "show", "mysql-bin.000001", "--epoch", epoch]);
+        assert_eq!(shown.contains("CREATE DATABASE"), epoch == "1", "{shown}");
+    }
+    let window = scene.good(&["recovery-window"]);
+    assert!(window.contains("GAP behind it: "), "{window}");
     let restored = scene.home.restored().display().to_string();
     let to_time = ["--restore-dir", &restored, "restore-set", "--to-latest"];
     let refused = cli::run(&scene.home, &to_time).ended_with(66);
@@ -101,6 +141,11 @@ fn a_server_that_lacks_something_begins_an_epoch_that_is_not_joined() {
     let behind = scene.server.checksums().unwrap();
     scene.good(&["binlog-stream", "--once"]);
     scene.assert_recovers(&["--to-latest"], &behind);
+    let window = scene.good(&["recovery-window"]);
+    assert_eq!((window.matches(" .. ").count(), window.matches("GAP").count()), (2, 1), "{window}");
+    // The gap is before the newest backup, which is only worth a warning.
+    let status = cli::run(&scene.home, &["--status-format=nagios", "status"]).ended_with(1);
+    assert!(status.text().contains("1 gaps before the newest backup"), "{}", status.text());
 }
 
 #[test]

@@ -126,6 +126,59 @@ fn a_dry_run_changes_nothing() {
 }
 
 #[test]
+fn what_was_restored_is_not_restored_again_after_the_server_did_not_start() {
+    let Mistake { scene, before, .. } = Mistake::on(Make::MariaDb);
+    let to = ["--to-time", &before.at()];
+    let wrong = [&to[..], &["--recovery-options=--no-such-option"]].concat();
+    let ended = scene.recover(&wrong).ended_with(64);
+    assert!(ended.stderr.contains("no-such-option"), "{}", ended.stderr);
+    let ended = scene.recover(&to).good();
+    assert!(ended.text().contains("going on with that"), "{}", ended.text());
+    let made = restored(&scene);
+    let [directory] = made.as_slice() else { panic!("{made:?}") };
+    scene.assert_restored(directory, &to, &before.state);
+}
+
+#[test]
+fn a_damaged_log_at_the_end_is_not_taken_for_the_end() {
+    let Mistake { scene, .. } = Mistake::on(Make::MariaDb);
+    scene.sql("FLUSH BINARY LOGS; INSERT INTO d.t (v) VALUES ('last'); FLUSH BINARY LOGS;");
+    scene.stream();
+    let epoch = scene.home.store().join("binlogs/epoch-000001");
+    std::fs::remove_file(epoch.join("mysql-bin.000004.partial")).unwrap();
+    let damaged = epoch.join("mysql-bin.000003");
+    std::fs::write(&damaged, &std::fs::read(&damaged).unwrap()[..100]).unwrap();
+    let refused = scene.recover(&["--to-latest", "--dry-run"]);
+    let named = refused.stderr.contains("mysql-bin.000003");
+    assert!(refused.code != Some(0) && named, "{}", refused.text());
+    scene.recover(&["--to-latest", "--dry-run", "--best-effort"]).good();
+}
+
+#[test]
+fn a_recovery_begins_with_the_newest_backup_before_its_target_or_the_one_that_is_named() {
+    let mut scene = Scene::new();
+    scene.full();
+    scene.sql("INSERT INTO d.t (v) VALUES ('between');");
+    let between = scene.moment();
+    scene.full();
+    scene.sql("INSERT INTO d.t (v) VALUES ('behind');");
+    scene.stream();
+    let entries = std::fs::read_dir(scene.home.store().join("full")).unwrap();
+    let mut backups: Vec<String> =
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    backups.sort();
+    let [first, second] = backups.as_slice() else { panic!("{backups:?}") };
+    let begins_with = |backup: &str, to: &[&str]| {
+        let text = scene.recover(&[to, &["--dry-run"]].concat()).good().text();
+        assert!(text.contains(&format!("backup      {backup}\n")), "{to:?}: {text}");
+    };
+    begins_with(second, &["--to-latest"]);
+    begins_with(first, &["--to-time", &between.at()]);
+    begins_with(first, &["--to-gtid", &between.gtid]);
+    begins_with(first, &["--to-latest", "--restore-backup", first]);
+}
+
+#[test]
 fn a_killed_recovery_goes_on_on_mariadb() {
     let (scene, wanted) = with_much_to_replay(Scene::on(Make::MariaDb));
     let said = killed_and_run_again(&scene, &wanted);

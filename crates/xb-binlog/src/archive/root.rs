@@ -41,7 +41,7 @@ impl ArchiveView {
     }
 
     /// The same for whoever cannot wait: of the log that is written, and of logs that somebody put there without an
-    /// epoch, the picture has name and length only, so that none is read.
+    /// epoch, the picture has name and length only, so that none is read. Of the newest of these it has how it begins.
     #[must_use]
     pub fn brief(self) -> Self {
         ArchiveView { is_brief: true, ..self }

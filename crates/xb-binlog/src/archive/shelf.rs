@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use xb_core::BinlogName;
-use xb_formats::binlog::{End, FileFacts, ReadError};
+use xb_formats::binlog::{End, FileFacts, FileReader, ReadError};
 use xb_pipeline::digest_file;
 use xb_pipeline::fs::FsError;
 use xb_pipeline::keys::Keys;
@@ -103,7 +103,8 @@ pub(crate) struct Shelf<'a> {
     pub(crate) remembered: Option<&'a Remembered>,
     /// Whether logs have no entries, and the newest is written under its own name.
     pub(crate) is_flat: bool,
-    /// Whether of logs of which nothing is written down only name and length are told, instead of reading them.
+    /// Whether of logs of which nothing is written down only name and length are told, and of the one that is written
+    /// how it begins, instead of reading them.
     pub(crate) is_brief: bool,
 }
 
@@ -339,16 +340,26 @@ impl Shelf<'_> {
     }
 }
 
-/// A log of which only its file is looked at.
+/// A log of which only its file is looked at. Of one that is written the first event is read too: nobody has written
+/// down yet when it was begun, and by which server.
 fn unread(name: &BinlogName, path: &Path, state: LogState) -> Found {
     match fs::metadata(path) {
         Ok(meta) => {
             let entry = LogEntry::of(name.clone(), state, &FileFacts::default(), None);
-            Found::log(LogEntry { size_bytes: meta.len(), ..entry })
+            let (begun, server_id) = if state == LogState::Open { head(path) } else { (None, None) };
+            Found::log(LogEntry { size_bytes: meta.len(), begun, server_id, ..entry })
         }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Found::Moved,
         Err(error) => Found::fault(name, format!("{}: {error}", path.display())),
     }
+}
+
+/// When a log was begun and by which server, as its first event says; nothing where that is not there or not good.
+fn head(path: &Path) -> (Option<u32>, Option<u32>) {
+    let Ok(file) = File::open(path) else { return (None, None) };
+    let mut reader = FileReader::new(file);
+    let is_good = reader.next().is_some_and(|event| event.is_ok());
+    if is_good { (reader.facts().begun, reader.facts().server_id) } else { (None, None) }
 }
 
 fn gone(name: &BinlogName, file: &str) -> Found {

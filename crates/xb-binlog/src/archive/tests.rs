@@ -7,7 +7,8 @@ use xb_pipeline::cancel::CancelToken;
 use xb_pipeline::keys::Keys;
 
 use super::*;
-use crate::testing::{Place, close, events_of, keys, log, read, server, time_of, zstd};
+use crate::gap::gaps;
+use crate::testing::{Place, close, events_of, keys, log, open, read, server, time_of, zstd};
 
 fn damage(path: &Path, at: usize) {
     let mut content = fs::read(path).unwrap();
@@ -299,6 +300,25 @@ fn logs_without_an_epoch_are_epoch_0() {
     assert_eq!(place.archive.picture().unwrap(), picture);
     place.begin(Beginning::First);
     assert_eq!(place.archive.picture().unwrap().epochs.len(), 2);
+}
+
+#[test]
+fn a_brief_picture_tells_how_the_newest_log_begins() {
+    let place = Place::new();
+    for number in 1..=2 {
+        fs::write(place.archive.root().join(log(number).to_string()), events_of(number, 7).bytes()).unwrap();
+    }
+    let brief = || BinlogArchive::look(place.archive.root()).brief().picture().unwrap();
+    let first = place.begin(Beginning::First);
+    close(&first, 2, 7);
+    open(&first, 3, 8);
+    // The last of those without an epoch is there again.
+    assert_eq!(gaps(&brief()), []);
+    drop(first);
+    let second = place.begin(Beginning::Broken { epoch: 1, at: None, reason: "it was reset".to_owned() });
+    open(&second, 1, 90);
+    let [gap] = &gaps(&brief())[..] else { panic!("{:?}", gaps(&brief())) };
+    assert_eq!((gap.to_time, gaps(&place.archive.picture().unwrap())[0].to_time), (Some(90), Some(90)));
 }
 
 #[test]

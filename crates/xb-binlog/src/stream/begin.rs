@@ -126,4 +126,11 @@ mod tests {
             assert!(matches!(got, Err(StreamError::Diverged { .. })), "{listed:?}: {got:?}");
         }
     }
+
+    #[test]
+    fn a_log_of_another_name_does_not_follow() {
+        let other = LogFile { name: "other.000004".parse().unwrap(), size_bytes: 900 };
+        let got = go_on(&end(3, 500, true), None, &[other]);
+        assert!(matches!(got, Err(StreamError::Diverged { .. })), "{got:?}");
+    }
 }

@@ -127,21 +127,26 @@ impl Glance {
 mod tests {
     use super::*;
 
-    fn state(now: DateTime<Utc>, is_semi_sync: bool) -> StreamerState {
+    fn at(seconds: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp(seconds, 0).unwrap()
+    }
+
+    /// Of a streamer that had seen all until 0, and wrote that down just now.
+    fn state(now: i64) -> StreamerState {
         StreamerState {
-            updated: now,
-            started: now,
+            updated: at(now),
+            started: at(0),
             pid: 1,
             is_continuous: true,
             is_over: false,
-            server: "db1:3306".to_owned(),
+            server: "db1".to_owned(),
             is_connected: true,
-            is_semi_sync,
-            epoch: None,
+            is_semi_sync: false,
+            epoch: Some(1),
             synced: None,
-            seen_until: Some(now),
-            bytes_behind: Some(0),
-            seconds_behind: Some(0),
+            seen_until: Some(at(0)),
+            bytes_behind: Some(7),
+            seconds_behind: None,
             received_bytes: 0,
             failures: 0,
             last_error: None,
@@ -150,16 +155,85 @@ mod tests {
         }
     }
 
+    fn of(state: StreamerState) -> Glance {
+        Glance { state: Some(state), ..Glance::default() }
+    }
+
+    fn gap(to_time: Option<u32>) -> Gap {
+        Gap { from: None, to: None, from_time: None, to_time, reason: "it was reset".to_owned() }
+    }
+
+    /// With one gap, of which so many lie behind the newest backup.
+    fn with_gap(since_newest: usize) -> Glance {
+        let name = || "b.000001".parse().unwrap();
+        let summary = LogsSummary { first: name(), last: name(), total: 1, gaps: vec![gap(None)] };
+        Glance { summary: Some(summary), since_newest, ..of(state(0)) }
+    }
+
+    /// The verdict when logs may be 300 s behind.
+    #[track_caller]
+    fn assert_told(glance: &Glance, now: i64, level: Level, text: &str) {
+        let check = glance.check(at(now), 300).unwrap();
+        assert_eq!((check.level, check.message.as_str()), (level, text));
+    }
+
+    #[test]
+    fn logs_that_are_late_are_a_warning_and_much_later_critical() {
+        assert_told(&of(state(300)), 300, Level::Ok, "Binary logs are complete up to 300 s ago");
+        assert_told(&of(state(301)), 301, Level::Warn, "Binary logs are 301 s behind");
+        assert_told(&of(state(3600)), 3600, Level::Warn, "Binary logs are 3600 s behind");
+        assert_told(&of(state(3601)), 3601, Level::Critical, "Binary logs are 3601 s behind");
+        assert_eq!(of(state(0)).values(at(90)).lag_seconds, Some(90));
+        assert!(Glance::default().check(at(0), 300).is_none());
+        let never = StreamerState { seen_until: None, ..state(0) };
+        assert_told(&of(never), 0, Level::Warn, "Binary logs were never complete so far");
+    }
+
+    #[test]
+    fn it_is_told_that_nobody_streams_and_what_keeps_the_streamer() {
+        assert_told(&of(state(0)), 400, Level::Warn, "Binary logs are 400 s behind, nobody streams");
+        let over = StreamerState { is_over: true, ..state(400) };
+        assert_told(&of(over), 400, Level::Warn, "Binary logs are 400 s behind, nobody streams");
+        let away = StreamerState { last_error: Some("no route".to_owned()), ..state(400) };
+        assert_told(&of(away.clone()), 400, Level::Warn, "Binary logs are 400 s behind");
+        let away = StreamerState { is_connected: false, ..away };
+        assert_told(&of(away), 400, Level::Warn, "Binary logs are 400 s behind: no route");
+    }
+
+    #[test]
+    fn logs_that_do_not_get_to_other_stores_are_a_warning() {
+        let refused = StreamerState { push_error: Some("/copies: full".to_owned()), ..state(0) };
+        assert_told(&of(refused), 0, Level::Warn, "Binary logs do not get to /copies: full");
+        let damaged = StreamerState { unpushed: Some(1), ..state(0) };
+        let text = "Binary logs that are damaged here do not get elsewhere";
+        assert_told(&of(damaged), 0, Level::Warn, text);
+        let all = StreamerState { unpushed: Some(0), ..state(0) };
+        assert_told(&of(all), 0, Level::Ok, "Binary logs are complete up to 0 s ago");
+    }
+
+    #[test]
+    fn a_gap_behind_the_newest_backup_is_critical_and_an_older_one_a_warning() {
+        let text = "Binary logs are missing since the newest backup: take a full backup";
+        assert_told(&with_gap(1), 0, Level::Critical, text);
+        assert_told(&with_gap(0), 0, Level::Warn, "Binary logs have 1 gaps before the newest backup");
+        assert!(is_behind(&gap(Some(100)), Some(at(100))) && !is_behind(&gap(Some(99)), Some(at(100))));
+        assert!(is_behind(&gap(None), Some(at(100))) && is_behind(&gap(Some(0)), None));
+    }
+
     #[test]
     fn a_server_that_does_not_wait_though_it_should_is_told() {
-        let now = DateTime::UNIX_EPOCH;
         let level = |state: StreamerState, wants_semi_sync| {
-            let glance = Glance { state: Some(state), wants_semi_sync, ..Glance::default() };
-            glance.check(now, 300).unwrap().level
+            Glance { wants_semi_sync, ..of(state) }.check(at(0), 300).unwrap().level
         };
-        assert_eq!(level(state(now, true), true), Level::Ok);
-        assert_eq!(level(state(now, false), false), Level::Ok);
-        assert_eq!(level(state(now, false), true), Level::Warn);
-        assert_eq!(level(StreamerState { is_continuous: false, ..state(now, false) }, true), Level::Ok);
+        let waits = StreamerState { is_semi_sync: true, ..state(0) };
+        assert_eq!((level(waits, true), level(state(0), false)), (Level::Ok, Level::Ok));
+        assert_eq!(level(state(0), true), Level::Warn);
+        assert_eq!(level(StreamerState { is_continuous: false, ..state(0) }, true), Level::Ok);
+    }
+
+    #[test]
+    fn an_archive_that_cannot_be_read_is_critical() {
+        let glance = Glance { problem: Some("it is torn".to_owned()), ..of(state(0)) };
+        assert_told(&glance, 0, Level::Critical, "The archive of binary logs cannot be read: it is torn");
     }
 }

@@ -316,3 +316,25 @@ impl Last {
 fn is_over(other: &Receiver<()>, length: Duration) -> bool {
     other.recv_timeout(length) == Err(RecvTimeoutError::Disconnected)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn logs_are_dealt_with_when_one_was_closed_and_again_a_minute_after_a_failure() {
+        let ago = |seconds| Instant::now().checked_sub(Duration::from_secs(seconds)).unwrap();
+        let interval = Some(Duration::from_secs(30));
+        let mut last = Last { closed: None, done: ago(29), pruned: ago(0), has_failed: false };
+        assert!(last.is_due(0, None), "what an earlier one left");
+        last.closed = Some(1);
+        assert!(!last.is_due(1, None) && !last.is_due(1, interval));
+        assert!(last.is_due(2, None));
+        last.done = ago(30);
+        assert!(!last.is_due(1, None) && last.is_due(1, interval));
+        last.has_failed = true;
+        assert!(!last.is_due(2, interval));
+        last.done = ago(60);
+        assert!(last.is_due(1, None));
+    }
+}

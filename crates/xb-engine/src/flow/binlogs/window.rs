@@ -1,6 +1,8 @@
 //! From when to when data can be recovered.
 
-use xb_binlog::recover::{EndsEarly, Options, Target, find_base, plan};
+use chrono::{DateTime, Utc};
+use xb_binlog::archive::LogFault;
+use xb_binlog::recover::{EndsEarly, Options, ReplayPlan, Target, find_base, plan};
 use xb_catalog::BackupRecord;
 
 use super::directory;
@@ -49,17 +51,25 @@ fn span(context: &Context, archive: &Archive, record: &BackupRecord) -> Result<W
         context.cancel(),
     )?;
     let from = instant(record.ended.unwrap_or(record.started), context);
-    let last = way.last_time.unwrap_or(from).max(from);
-    let gap = match (&way.ends_early, fault_behind(archive, &way)) {
-        (Some(EndsEarly::Gap(gap)), _) => Some(gap.to_string()),
-        (_, Some(fault)) => {
-            Some(format!("behind {}: {} cannot be used: {}", way.stop, fault.name, fault.reason))
-        }
-        _ => None,
-    };
-    let seen_until = archive.seen_until.filter(|_| gap.is_none());
-    let until = seen_until.map_or(last, |seen| seen.max(last));
+    let (until, gap) = end(&way, fault_behind(archive, &way), archive.seen_until, from);
     Ok(Window { from, until, backups: vec![record.id()], gap })
+}
+
+/// Until when, and what keeps it from being longer: a gap, or a log that cannot be used.
+fn end(
+    way: &ReplayPlan,
+    fault: Option<&LogFault>,
+    seen_until: Option<DateTime<Utc>>,
+    from: DateTime<Utc>,
+) -> (DateTime<Utc>, Option<String>) {
+    let last = way.last_time.unwrap_or(from).max(from);
+    match (&way.ends_early, fault) {
+        (Some(EndsEarly::Gap(gap)), _) => (last, Some(gap.to_string())),
+        (_, Some(LogFault { name, reason })) => {
+            (last, Some(format!("behind {}: {name} cannot be used: {reason}", way.stop)))
+        }
+        _ => (seen_until.map_or(last, |seen| seen.max(last)), None),
+    }
 }
 
 /// Spans that touch are one.
@@ -77,7 +87,9 @@ fn add(windows: &mut Vec<Window>, window: Window) {
 
 #[cfg(test)]
 mod tests {
-    use chrono::DateTime;
+    use xb_binlog::archive::Place;
+    use xb_binlog::recover::Gap;
+    use xb_core::BinlogCoord;
 
     use super::*;
 
@@ -96,5 +108,51 @@ mod tests {
         let mut joined = window(0, 60, first);
         joined.backups.push(second.parse().unwrap());
         assert_eq!(windows, [joined, window(70, 90, third)]);
+    }
+
+    #[test]
+    fn the_gap_of_spans_that_touch_is_the_one_behind_the_last() {
+        let (first, second) = ("2026_11_22-10_00_00", "2026_11_22-11_00_00");
+        let with = |window, gap: &str| Window { gap: Some(gap.to_owned()), ..window };
+        let gap_of = |one, other| {
+            let mut windows = Vec::new();
+            add(&mut windows, one);
+            add(&mut windows, other);
+            windows[0].gap.clone()
+        };
+        let inner = with(window(10, 20, second), "inner");
+        assert_eq!(gap_of(with(window(0, 50, first), "outer"), inner.clone()).unwrap(), "outer");
+        assert_eq!(gap_of(window(0, 15, first), inner.clone()).unwrap(), "inner");
+        assert_eq!(gap_of(with(window(0, 15, first), "closed"), window(10, 20, second)), None);
+    }
+
+    #[test]
+    fn a_window_ends_where_nothing_is_known_any_more() {
+        let at = |seconds| DateTime::from_timestamp(seconds, 0).unwrap();
+        let place = Place { epoch: 1, at: BinlogCoord { file: "b.000001".parse().unwrap(), position: 4 } };
+        let gap = Gap { from: place.clone(), to: place.clone(), reason: "reset".to_owned() };
+        let way = |last: Option<i64>, ends_early| ReplayPlan {
+            start: place.clone(),
+            stop: place.clone(),
+            segments: Vec::new(),
+            excluded: Vec::new(),
+            transactions: 0,
+            bytes: 0,
+            last_time: last.map(at),
+            gtids_at_start: None,
+            gtids_at_stop: None,
+            replayed: None,
+            ends_early,
+            gaps: Vec::new(),
+        };
+        let behind = Some(EndsEarly::Gap(gap.clone()));
+        // What was seen behind a gap is not before it.
+        assert_eq!(end(&way(Some(50), behind), None, Some(at(90)), at(10)), (at(50), Some(gap.to_string())));
+        assert_eq!(end(&way(Some(50), None), None, Some(at(90)), at(10)), (at(90), None));
+        assert_eq!(end(&way(Some(50), Some(EndsEarly::Archive)), None, None, at(10)), (at(50), None));
+        assert_eq!(end(&way(None, None), None, None, at(10)), (at(10), None));
+        let torn = LogFault { name: "b.000002".parse().unwrap(), reason: "it is torn".to_owned() };
+        let (until, gap) = end(&way(Some(50), None), Some(&torn), Some(at(90)), at(10));
+        assert!(until == at(50) && gap.unwrap().ends_with("b.000002 cannot be used: it is torn"));
     }
 }
