@@ -128,13 +128,21 @@ fn stream_options(context: &Context, request: &StreamRequest) -> Result<StreamOp
 const ONCE_RETRIES: u32 = 10;
 
 /// The newest epoch in copies of an archive that is empty here, so that what comes is not taken for that. A store
-/// that does not answer is an error: the numbers are given once.
+/// that does not answer holds nobody up: what it has under the same number stays, and is told of at every push.
 fn taken(context: &Context, archive: &BinlogArchive) -> Result<EpochNumber, EngineError> {
     let mut newest = 0;
     if archive.newest()?.is_none() {
         for address in super::push_targets(context)? {
-            let copy = Elsewhere::look(stores::open_store(context, &address)?, Keys::default())?;
-            newest = newest.max(copy.newest());
+            let look = |store| Ok(Elsewhere::look(store, Keys::default())?.newest());
+            match stores::open_store(context, &address).and_then(look) {
+                Ok(there) => newest = newest.max(there),
+                Err(error) => {
+                    context.cancel().check()?;
+                    let text =
+                        format!("whether there are binary logs of before in {address} is not known: {error}");
+                    context.monitor().warn(&text);
+                }
+            }
         }
     }
     if newest > 0 {
