@@ -62,26 +62,7 @@ mod tests {
 
     #[test]
     fn a_line_says_how_a_streamer_does() {
-        let mut state = StreamerState {
-            updated: DateTime::UNIX_EPOCH,
-            started: DateTime::UNIX_EPOCH,
-            pid: 1,
-            is_continuous: true,
-            is_over: false,
-            server: "127.0.0.1:3306".to_owned(),
-            is_connected: false,
-            is_semi_sync: false,
-            epoch: None,
-            synced: None,
-            seen_until: None,
-            bytes_behind: None,
-            seconds_behind: None,
-            received_bytes: 0,
-            failures: 0,
-            last_error: None,
-            unpushed: None,
-            push_error: None,
-        };
+        let mut state = StreamerState::begun(DateTime::UNIX_EPOCH, 1, "127.0.0.1:3306".to_owned());
         assert_eq!(summary(&state), "nothing yet on disk; connecting");
         state.is_connected = true;
         state.synced = Some(xb_core::BinlogCoord { file: "b.000042".parse().unwrap(), position: 1234 });

@@ -60,6 +60,31 @@ pub struct StreamerState {
 const SILENT: TimeDelta = TimeDelta::seconds(30);
 
 impl StreamerState {
+    /// Of one that has just begun, of which nothing else is known.
+    #[must_use]
+    pub fn begun(now: DateTime<Utc>, pid: u32, server: String) -> Self {
+        StreamerState {
+            updated: now,
+            started: now,
+            pid,
+            is_continuous: true,
+            is_over: false,
+            server,
+            is_connected: false,
+            is_semi_sync: false,
+            epoch: None,
+            synced: None,
+            seen_until: None,
+            bytes_behind: None,
+            seconds_behind: None,
+            received_bytes: 0,
+            failures: 0,
+            last_error: None,
+            unpushed: None,
+            push_error: None,
+        }
+    }
+
     /// Whether the streamer runs, as far as can be told from when it last wrote.
     #[must_use]
     pub fn is_running(&self, now: DateTime<Utc>) -> bool {

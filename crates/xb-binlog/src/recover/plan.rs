@@ -86,6 +86,25 @@ pub enum EndsEarly {
 }
 
 impl ReplayPlan {
+    /// One that leads from a place nowhere else.
+    #[must_use]
+    pub fn empty(at: Place) -> Self {
+        ReplayPlan {
+            start: at.clone(),
+            stop: at,
+            segments: Vec::new(),
+            excluded: Vec::new(),
+            transactions: 0,
+            bytes: 0,
+            last_time: None,
+            gtids_at_start: None,
+            gtids_at_stop: None,
+            replayed: None,
+            ends_early: None,
+            gaps: Vec::new(),
+        }
+    }
+
     /// The segments that are left behind a place, which is the start, in a segment, or the end of one.
     #[must_use]
     pub fn behind(&self, place: &Place) -> Vec<Segment> {

@@ -41,28 +41,11 @@ pub fn plan(
         goal,
         cover,
         left: options.exclude.iter().cloned().collect(),
-        plan: empty(base),
+        plan: ReplayPlan::empty(base.clone()),
         has_seen: false,
     };
     let reached = planner.walk(&steps)?;
     planner.finish(reached, base_gtids, target, &steps)
-}
-
-fn empty(base: &Place) -> ReplayPlan {
-    ReplayPlan {
-        start: base.clone(),
-        stop: base.clone(),
-        segments: Vec::new(),
-        excluded: Vec::new(),
-        transactions: 0,
-        bytes: 0,
-        last_time: None,
-        gtids_at_start: None,
-        gtids_at_stop: None,
-        replayed: None,
-        ends_early: None,
-        gaps: Vec::new(),
-    }
 }
 
 /// How the way ends.

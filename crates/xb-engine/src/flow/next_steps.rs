@@ -174,7 +174,9 @@ mod tests {
 
     #[test]
     fn what_was_recovered_is_told_how_far_numbers_have_come_and_what_to_forget() {
-        let plan = |gtids: &str| ReplayPlan { gtids_at_stop: Some(gtids.parse().unwrap()), ..empty() };
+        let at = xb_core::BinlogCoord { file: "b.000001".parse().unwrap(), position: 4 };
+        let empty = ReplayPlan::empty(xb_binlog::archive::Place { epoch: 1, at });
+        let plan = |gtids: &str| ReplayPlan { gtids_at_stop: Some(gtids.parse().unwrap()), ..empty.clone() };
         let lines = |record: &BackupRecord, gtids| {
             let steps = after_recovery(record, Path::new("/r"), &plan(gtids));
             steps.into_iter().flat_map(|step| step.lines).collect::<Vec<_>>().join(" ")
@@ -188,25 +190,6 @@ mod tests {
         let point = mysql.binlog.clone().unwrap();
         mysql.replica_of = vec![SourcePoint { channel: None, point, statement: String::new() }];
         assert!(lines(&mysql, set).contains("RESET SLAVE ALL;"));
-    }
-
-    fn empty() -> ReplayPlan {
-        let at = xb_core::BinlogCoord { file: "b.000001".parse().unwrap(), position: 4 };
-        let place = xb_binlog::archive::Place { epoch: 1, at };
-        ReplayPlan {
-            start: place.clone(),
-            stop: place,
-            segments: Vec::new(),
-            excluded: Vec::new(),
-            transactions: 0,
-            bytes: 0,
-            last_time: None,
-            gtids_at_start: None,
-            gtids_at_stop: None,
-            replayed: None,
-            ends_early: None,
-            gaps: Vec::new(),
-        }
     }
 
     #[test]

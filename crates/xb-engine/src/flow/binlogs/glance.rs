@@ -135,23 +135,10 @@ mod tests {
     fn state(now: i64) -> StreamerState {
         StreamerState {
             updated: at(now),
-            started: at(0),
-            pid: 1,
-            is_continuous: true,
-            is_over: false,
-            server: "db1".to_owned(),
             is_connected: true,
-            is_semi_sync: false,
-            epoch: Some(1),
-            synced: None,
             seen_until: Some(at(0)),
             bytes_behind: Some(7),
-            seconds_behind: None,
-            received_bytes: 0,
-            failures: 0,
-            last_error: None,
-            unpushed: None,
-            push_error: None,
+            ..StreamerState::begun(at(0), 1, "db1".to_owned())
         }
     }
 

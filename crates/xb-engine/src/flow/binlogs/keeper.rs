@@ -66,24 +66,9 @@ impl<'a> Keeper<'a> {
         // What an earlier one was sure of stays true.
         let before = StreamerState::read(archive.root()).ok().flatten();
         let state = StreamerState {
-            updated: now,
-            started: now,
-            pid: std::process::id(),
             is_continuous: !request.once,
-            is_over: false,
-            server,
-            is_connected: false,
-            is_semi_sync: false,
-            epoch: None,
-            synced: None,
             seen_until: before.and_then(|before| before.seen_until),
-            bytes_behind: None,
-            seconds_behind: None,
-            received_bytes: 0,
-            failures: 0,
-            last_error: None,
-            unpushed: None,
-            push_error: None,
+            ..StreamerState::begun(now, std::process::id(), server)
         };
         Ok(Keeper {
             context,

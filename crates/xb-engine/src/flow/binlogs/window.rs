@@ -131,19 +131,9 @@ mod tests {
         let at = |seconds| DateTime::from_timestamp(seconds, 0).unwrap();
         let place = Place { epoch: 1, at: BinlogCoord { file: "b.000001".parse().unwrap(), position: 4 } };
         let gap = Gap { from: place.clone(), to: place.clone(), reason: "reset".to_owned() };
-        let way = |last: Option<i64>, ends_early| ReplayPlan {
-            start: place.clone(),
-            stop: place.clone(),
-            segments: Vec::new(),
-            excluded: Vec::new(),
-            transactions: 0,
-            bytes: 0,
-            last_time: last.map(at),
-            gtids_at_start: None,
-            gtids_at_stop: None,
-            replayed: None,
-            ends_early,
-            gaps: Vec::new(),
+        let way = |last: Option<i64>, ends_early| {
+            let empty = ReplayPlan::empty(place.clone());
+            ReplayPlan { last_time: last.map(at), ends_early, ..empty }
         };
         let behind = Some(EndsEarly::Gap(gap.clone()));
         // What was seen behind a gap is not before it.

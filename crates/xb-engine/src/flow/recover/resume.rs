@@ -112,20 +112,8 @@ mod tests {
             from: if number == 1 { 500 } else { 4 },
             to: *to,
         };
-        ReplayPlan {
-            start: place(500),
-            stop: place(500),
-            segments: (1..).zip(ends).map(segment).collect(),
-            excluded: Vec::new(),
-            transactions: 0,
-            bytes: 0,
-            last_time: None,
-            gtids_at_start: None,
-            gtids_at_stop: None,
-            replayed: None,
-            ends_early: None,
-            gaps: Vec::new(),
-        }
+        let segments = (1..).zip(ends).map(segment).collect();
+        ReplayPlan { segments, ..ReplayPlan::empty(place(500)) }
     }
 
     fn backup() -> BackupId {
