@@ -7,7 +7,7 @@ pub(crate) mod choose;
 mod replay;
 mod resume;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use xb_binlog::recover::Resume;
 use xb_binlog::recover::{Options, Target};
@@ -25,7 +25,7 @@ use choose::{Choice, choose};
 use replay::{Means, Private};
 
 /// How long the server of a run that was killed may take to be gone.
-const ANOTHER_ENDS_SECONDS: u32 = 10;
+const ANOTHER_ENDS: Duration = Duration::from_secs(60);
 
 /// What to recover to, and how.
 #[derive(Clone, Debug)]
@@ -146,12 +146,10 @@ impl Recovery<'_> {
             Private::start(context, choice, means, workplace)
         };
         let is_begun = workplace.beside(replay::SCRATCH).exists();
+        let begun = Instant::now();
         let mut server = start(phases);
-        // The server of the run that was killed may take a moment to be gone.
-        for _ in 0..if is_begun { ANOTHER_ENDS_SECONDS } else { 0 } {
-            if server.is_ok() {
-                break;
-            }
+        // The server of the run that was killed may take a moment to be gone, and does not let another one start.
+        while is_begun && server.is_err() && begun.elapsed() < ANOTHER_ENDS {
             context.cancel().check()?;
             std::thread::sleep(Duration::from_secs(1));
             server = start(phases);
