@@ -68,8 +68,9 @@ fn whoever_asks_is_told_whether_somebody_streams() {
     let scene = Scene::new();
     scene.good(&["full"]);
     // The server does not wait for its replicas.
-    let streamer = cli::start(&scene.home, &["binlog-stream", "--binlog-semisync"]);
+    let mut streamer = cli::start(&scene.home, &["binlog-stream", "--binlog-semisync"]);
     wait_until("it is told that somebody streams", LIMIT, || {
+        assert!(!streamer.has_ended(), "{}", streamer.said());
         scene.good(&["binlog", "list"]).contains("\nstreaming: ")
     });
     wait_until("it is told that nobody waits", LIMIT, || {
