@@ -9,8 +9,9 @@ use xb_binlog::source::native::{NativeError, NativeSource, Next, Start};
 use xb_binlog::stream::{StreamError, StreamOptions, StreamStart};
 use xb_formats::binlog::EventKind;
 use xb_tests::server::Make;
+use xb_tests::wait_until;
 
-use crate::support::{Load, Scene, archived};
+use crate::support::{LIMIT, Load, Scene, archived};
 
 #[rstest]
 fn logs_under_load_are_copied_while_they_are_written(
@@ -122,6 +123,20 @@ fn a_stream_begins_at_the_newest_file_or_at_a_named_one(
     let start = StreamStart::File("mysql-bin.000002".parse().unwrap());
     named.once_with(StreamOptions { start, ..named.options() }).unwrap();
     named.assert_equal_from(1);
+}
+
+#[rstest]
+fn the_server_has_nothing_to_complain_of(#[values(Make::MariaDb, Make::MySql56, Make::MySql9)] make: Make) {
+    let scene = Scene::on(make);
+    let status = |name: &str| -> u64 {
+        let rows = scene.server.sql(&format!("SHOW GLOBAL STATUS LIKE '{name}';")).unwrap();
+        rows[0][1].parse().unwrap()
+    };
+    let before = status("Aborted_clients");
+    scene.once().unwrap();
+    // The connections of the streamer, for questions and for the log, are gone; the one that asks is left.
+    wait_until("the server has noticed that all is over", LIMIT, || status("Threads_connected") == 1);
+    assert_eq!(status("Aborted_clients"), before);
 }
 
 #[test]

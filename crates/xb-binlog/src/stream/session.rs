@@ -20,6 +20,8 @@ use crate::source::native::{Event, LogFile, NativeError, NativeSource, Next, Sta
 const ASK_EVERY: Duration = Duration::from_secs(10);
 /// How long to wait for an event at most, to look at other things between.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How long the end of a log that was asked for once may take.
+const LAST_WORD: Duration = Duration::from_millis(200);
 
 /// What outlives a connection: the archive's newest file, which is read only once, and what it takes to go on
 /// behind it.
@@ -99,6 +101,9 @@ impl<'s> Session<'s> {
                 self.sync()?;
             }
             if self.is_enough() {
+                // The server says next that this was all: it warns in its error log of clients that go before it
+                // is done. What it has got since then, and sends instead, is for another time.
+                let _ = stream.next(LAST_WORD);
                 return Ok(());
             }
             self.ask_server();

@@ -84,6 +84,8 @@ pub struct LogFile {
     pub size_bytes: u64,
 }
 
+/// The command that ends a connection.
+const QUIT: u8 = 1;
 /// How long a server may take to answer a question.
 const ANSWER_LIMIT: Duration = Duration::from_secs(60);
 
@@ -94,6 +96,8 @@ pub struct NativeSource {
     identity: ServerIdentity,
     has_semi_sync: bool,
     waits: bool,
+    /// Whether the server waits for a command, which it does not while it sends its log.
+    is_free: bool,
 }
 
 impl NativeSource {
@@ -126,7 +130,7 @@ impl NativeSource {
         // Also where it is off: a server on which it is turned on later asks those who said that they can.
         let has_semi_sync = semi_sync.iter().any(|value| !value.is_empty());
         let waits = semi_sync.contains(&"ON");
-        Ok(NativeSource { wire, options, identity, has_semi_sync, waits })
+        Ok(NativeSource { wire, options, identity, has_semi_sync, waits, is_free: true })
     }
 
     /// Whether the server waited for semisynchronous replicas when it was asked.
@@ -235,12 +239,12 @@ impl NativeSource {
             Start::Gtid(GtidSet::MySql(set)) => (start::DUMP_GTID, start::behind(set, server_id, blocking)?),
         };
         command(&mut self.wire, code, &body)?;
-        let silence = self.options.heartbeat.saturating_mul(3) + Duration::from_secs(10);
+        self.is_free = false;
         let place = match from {
             Start::File { file, position } => (file.to_string(), *position),
             Start::Gtid(_) => (String::new(), FIRST_EVENT),
         };
-        Ok(EventStream::new(self.wire, server_id, semi_sync, silence, place, self.options.limits))
+        Ok(EventStream::new(self, semi_sync, place))
     }
 
     /// Says what this replica can take, so that the server changes nothing for its sake.
@@ -264,6 +268,16 @@ impl NativeSource {
             ask(&mut self.wire, "SET @rpl_semi_sync_slave = 1, @rpl_semi_sync_replica = 1")?;
         }
         Ok(())
+    }
+}
+
+impl Drop for NativeSource {
+    /// Takes leave: a server warns in its error log of clients that go without.
+    fn drop(&mut self) {
+        if self.is_free {
+            // One that has gone itself needs no leave.
+            let _ = command(&mut self.wire, QUIT, &[]);
+        }
     }
 }
 

@@ -4,11 +4,12 @@ use std::io;
 use std::time::Duration;
 
 use xb_core::BinlogName;
-use xb_formats::binlog::{EventHeader, EventKind, FIRST_EVENT, Fault, HEADER_BYTES, Limits, Payload};
+use xb_formats::binlog::{EventHeader, EventKind, FIRST_EVENT, Fault, HEADER_BYTES, Payload};
 
+use super::NativeSource;
 use super::error::{NativeError, file_name};
 use super::fields::error_of;
-use super::wire::{Stopper, Wire};
+use super::wire::Stopper;
 
 /// What stands before an event on a semisynchronous connection.
 const SEMI_SYNC_MARK: u8 = 0xef;
@@ -45,9 +46,9 @@ pub enum Next {
 
 /// Events from where they were asked for on.
 pub struct EventStream {
-    wire: Wire,
-    server_id: u32,
+    source: NativeSource,
     semi_sync: bool,
+    /// The longest packet, in bytes.
     limit: usize,
     /// How long the server may say nothing.
     silence: Duration,
@@ -56,18 +57,14 @@ pub struct EventStream {
 }
 
 impl EventStream {
-    pub(super) fn new(
-        mut wire: Wire,
-        server_id: u32,
-        semi_sync: bool,
-        silence: Duration,
-        (file, position): (String, u64),
-        limits: Limits,
-    ) -> Self {
-        wire.ignore_numbers();
+    /// Of a source that was asked for its log.
+    pub(super) fn new(mut source: NativeSource, semi_sync: bool, (file, position): (String, u64)) -> Self {
+        source.wire.ignore_numbers();
         // One byte says what the packet is, two that semisynchronous replication is spoken.
-        let limit = usize::try_from(limits.max_event_bytes).unwrap_or(usize::MAX).saturating_add(3);
-        EventStream { wire, server_id, semi_sync, limit, silence, file, position }
+        let longest = source.options.limits.max_event_bytes;
+        let limit = usize::try_from(longest).unwrap_or(usize::MAX).saturating_add(3);
+        let silence = source.options.heartbeat.saturating_mul(3) + Duration::from_secs(10);
+        EventStream { source, semi_sync, limit, silence, file, position }
     }
 
     /// Ends the connection from another thread.
@@ -75,7 +72,7 @@ impl EventStream {
     /// # Errors
     /// When the system has no descriptor left.
     pub fn stopper(&self) -> io::Result<Stopper> {
-        self.wire.link().stopper()
+        self.source.stopper()
     }
 
     /// Whether the server waits for acknowledgements.
@@ -89,10 +86,10 @@ impl EventStream {
     /// # Errors
     /// [`NativeError`]; the stream is over then.
     pub fn next(&mut self, limit: Duration) -> Result<Next, NativeError> {
-        self.wire.link().wait_at_most(limit)?;
-        let packet = match self.wire.receive(self.limit) {
+        self.source.wire.link().wait_at_most(limit)?;
+        let packet = match self.source.wire.receive(self.limit) {
             Err(NativeError::Lost(error)) if is_timeout(&error) => {
-                let silent = self.wire.heard().elapsed();
+                let silent = self.source.wire.heard().elapsed();
                 if silent > self.silence {
                     return Err(NativeError::Silent { seconds: silent.as_secs() });
                 }
@@ -102,10 +99,19 @@ impl EventStream {
         };
         match packet.first() {
             Some(0) => self.read_event(packet).map(Next::Event),
-            Some(0xfe) if packet.len() <= END_BYTES => Ok(Next::End),
+            Some(0xfe) if packet.len() <= END_BYTES => {
+                self.source.is_free = true;
+                Ok(Next::End)
+            }
             Some(0xff) => {
                 let (code, message) = error_of(&packet);
-                Err(NativeError::of_dump(code, message, &self.file, self.position, self.server_id))
+                Err(NativeError::of_dump(
+                    code,
+                    message,
+                    &self.file,
+                    self.position,
+                    self.source.options.server_id,
+                ))
             }
             _ => Err(NativeError::Protocol { what: "a packet in its log" }),
         }
@@ -165,8 +171,8 @@ impl EventStream {
         let mut packet = vec![SEMI_SYNC_MARK];
         packet.extend(position.to_le_bytes());
         packet.extend(file.to_string().bytes());
-        self.wire.begin();
-        Ok(self.wire.send(&packet)?)
+        self.source.wire.begin();
+        Ok(self.source.wire.send(&packet)?)
     }
 
     fn wrong(&self, fault: Fault) -> NativeError {
