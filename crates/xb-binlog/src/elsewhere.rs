@@ -1,6 +1,6 @@
 //! An archive in a store: the way back of [`push`](crate::push).
 
-use std::io::{self, Read};
+use std::io::Read;
 use std::sync::Arc;
 
 use xb_core::BinlogName;
@@ -9,9 +9,8 @@ use xb_pipeline::store::{Removal, Store, StorePath};
 
 use crate::archive::describe::open_log;
 use crate::archive::listing::{Listing, LogFiles};
-use crate::archive::names::{
-    EPOCH, Known, Piece, Role, entry_file, epoch_directory, known, log_file, piece_file,
-};
+use crate::archive::names::{EPOCH, Known, Role, entry_file, epoch_directory, known, log_file, piece_file};
+use crate::archive::pieces::{chain, joined};
 use crate::archive::read::{Expected, unpacked};
 use crate::archive::root::record_of;
 use crate::archive::shelf::{entry_of, name_neighbours};
@@ -19,7 +18,6 @@ use crate::archive::{ArchiveError, Epoch, EpochNumber, LogEntry, LogFault, Logs,
 use crate::prune::PrunePlan;
 use crate::push::ENTRY_LIMIT;
 use crate::push::index::{Index, path_of, place_of};
-use crate::push::pieces::chain;
 
 /// An archive in a store, as it was when the store was listed.
 #[derive(Debug)]
@@ -130,14 +128,16 @@ impl Elsewhere {
     }
 
     fn pieces(&self, epoch: EpochNumber, files: &LogFiles) -> Result<Box<dyn Read + Send>, ArchiveError> {
-        let of = |piece: Piece| Ok((path_of(&*self.store, epoch, &piece_file(&files.name, piece))?, piece));
-        let rest: Result<Vec<_>, ArchiveError> = chain(&files.pieces).into_iter().rev().map(of).collect();
-        let (store, keys) = (self.store.clone(), self.keys.clone());
-        let rest = rest?;
-        if rest.is_empty() {
+        let chain = chain(&files.pieces);
+        if chain.is_empty() {
             return Err(self.no_log(epoch, &files.name));
         }
-        Ok(Box::new(Joined { store, keys, rest, current: None }))
+        let (store, keys, name) = (self.store.clone(), self.keys.clone(), files.name.clone());
+        Ok(joined(chain, move |piece| {
+            let path = path_of(&*store, epoch, &piece_file(&name, piece))?;
+            let expected = Some(Expected::length(piece.to - piece.from));
+            unpacked(store.read(&path, 0)?, place_of(&*store, &path), piece.form, &keys, expected)
+        }))
     }
 
     fn no_log(&self, epoch: EpochNumber, log: &BinlogName) -> ArchiveError {
@@ -208,37 +208,5 @@ impl Logs for Elsewhere {
         let object = self.store.read(&path, 0)?;
         let place = place_of(&*self.store, &path);
         unpacked(object, place, entry.form(), &self.keys, Some(Expected::of(&entry)))
-    }
-}
-
-/// Pieces that follow one another, as one log.
-struct Joined {
-    store: Arc<dyn Store>,
-    keys: Keys,
-    /// Those to come, the next one last.
-    rest: Vec<(StorePath, Piece)>,
-    current: Option<Box<dyn Read + Send>>,
-}
-
-impl Joined {
-    fn open(&self, path: &StorePath, piece: Piece) -> Result<Box<dyn Read + Send>, ArchiveError> {
-        let object = self.store.read(path, 0)?;
-        let expected = Some(Expected::length(piece.to - piece.from));
-        unpacked(object, place_of(&*self.store, path), piece.form, &self.keys, expected)
-    }
-}
-
-impl Read for Joined {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        loop {
-            if let Some(current) = &mut self.current {
-                match current.read(buffer)? {
-                    0 if !buffer.is_empty() => self.current = None,
-                    got => return Ok(got),
-                }
-            }
-            let Some((path, piece)) = self.rest.pop() else { return Ok(0) };
-            self.current = Some(self.open(&path, piece).map_err(io::Error::other)?);
-        }
     }
 }

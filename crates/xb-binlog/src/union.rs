@@ -96,15 +96,17 @@ mod tests {
     use super::*;
     use crate::archive::{ArchiveView, Beginning, BinlogArchive, EpochServer};
     use crate::elsewhere::Elsewhere;
-    use crate::push::Pusher;
-    use crate::testing::{Place, close, log, open, read, server, time_of};
+    use crate::push::{Pusher, Unclosed};
+    use crate::testing::{Place, bare, close, log, open, read, server, time_of};
 
     /// An archive with three closed logs and an open one, and its copy.
     fn with_copy() -> (Place, Elsewhere) {
         let place = Place::with_logs(1..=3);
         let store = place.store();
         let picture = place.archive.picture().unwrap();
-        Pusher::new(store.clone()).push(&place.archive, &picture, None, &CancelToken::new()).unwrap();
+        let (packing, cancel) = (bare(), CancelToken::new());
+        let unclosed = Unclosed { packing: &packing, synced: None };
+        Pusher::new(store.clone()).push(&place.archive, &picture, unclosed, &cancel).unwrap();
         (place, Elsewhere::look(store, Keys::default()).unwrap())
     }
 

@@ -8,6 +8,7 @@
 //!   <name>.zst.age     a closed log in another form: see FileForm
 //!   <name>.json        what is known of a closed log, so that nobody has to read it
 //!   <name>.partial     the newest log, as far as it has come
+//!   <name>.part-<from>-<to>   pieces of the newest log, where the archive is a copy, or came from one
 //!   <name>.torn-<at>   what an earlier run left behind the last whole event; nobody needs it, it is kept because
 //!                      nothing is thrown away unseen
 //! <name>               a log that somebody put there without an epoch, which is called epoch 0; only read
@@ -30,6 +31,7 @@ pub(crate) mod names;
 mod output;
 mod partial;
 mod picture;
+pub(crate) mod pieces;
 pub(crate) mod read;
 pub(crate) mod repair;
 pub(crate) mod root;

@@ -15,8 +15,9 @@ use xb_pipeline::{Digest, FlowError};
 use super::describe::LogHasher;
 use super::entry::LogEntry;
 use super::error::ArchiveError;
-use super::listing::Listing;
+use super::listing::{Listing, LogFiles};
 use super::names::{log_file, partial_file};
+use super::pieces;
 use super::shelf::read_entry;
 
 /// How often to look again for a log that got another name meanwhile.
@@ -156,12 +157,25 @@ fn try_open(directory: &Path, name: &BinlogName, keys: &Keys) -> Result<Box<dyn 
             let files = listing.log(name);
             match files.and_then(|files| files.forms.first()) {
                 Some(form) => (*form, directory.join(log_file(name, *form))),
-                None => return open_events(&directory.join(partial_file(name))),
+                None => return open_unclosed(directory, name, files, keys),
             }
         }
     };
     let file = File::open(&path).map_err(FsError::on("open", &path))?;
     unpacked(file, path, form, keys, entry.as_ref().map(Expected::of))
+}
+
+/// A log that is not closed, from what goes further: the file that was written here, or pieces of it.
+fn open_unclosed(
+    directory: &Path,
+    name: &BinlogName,
+    files: Option<&LogFiles>,
+    keys: &Keys,
+) -> Result<Box<dyn Read + Send>, ArchiveError> {
+    match files.and_then(|files| Some((files, pieces::further(directory, files)?))) {
+        Some((files, chain)) => Ok(pieces::in_directory(directory, files, chain, keys)),
+        None => open_events(&directory.join(partial_file(name))),
+    }
 }
 
 /// A log that is being written, up to its last whole event.

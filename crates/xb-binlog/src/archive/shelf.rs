@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs::{self, File, Metadata};
+use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -19,7 +20,8 @@ use super::epoch::LogFault;
 use super::error::ArchiveError;
 use super::listing::{Listing, LogFiles};
 use super::lock::Keeper;
-use super::names::{entry_file, log_file, partial_file};
+use super::names::{Piece, entry_file, log_file, partial_file};
+use super::pieces;
 use super::read::unpacked;
 use super::seal::{from_text, write_entry};
 
@@ -165,16 +167,17 @@ impl Shelf<'_> {
         if self.is_flat {
             return files.forms.contains(&FileForm::default());
         }
-        !files.forms.is_empty() || files.has_entry || files.has_partial
+        !files.forms.is_empty() || files.has_entry || files.has_partial || !files.pieces.is_empty()
     }
 
     fn log(&self, files: &LogFiles, is_last: bool) -> Found {
         if self.is_flat {
             return self.flat(&files.name, is_last);
         }
-        if files.forms.is_empty() && files.has_partial {
+        let has_pieces = !files.pieces.is_empty() && !files.has_entry;
+        if files.forms.is_empty() && (files.has_partial || has_pieces) {
             return if is_last {
-                self.partial(&files.name)
+                self.partial(files)
             } else {
                 Found::fault(&files.name, "it is not complete, and there are logs behind it")
             };
@@ -307,7 +310,14 @@ impl Shelf<'_> {
     }
 
     /// The log that is being written.
-    fn partial(&self, name: &BinlogName) -> Found {
+    fn partial(&self, files: &LogFiles) -> Found {
+        let name = &files.name;
+        if let Some(chain) = pieces::further(self.directory, files) {
+            return self.in_pieces(files, chain);
+        }
+        if !files.has_partial {
+            return Found::fault(name, "only pieces of it are there, without the first");
+        }
         let path = self.directory.join(partial_file(name));
         if self.is_brief {
             return unread(name, &path, LogState::Open);
@@ -316,6 +326,18 @@ impl Shelf<'_> {
             Ok((entry, _)) => Found::log(entry),
             Err(error) => Found::failed(name, &error),
         })
+    }
+
+    fn in_pieces(&self, files: &LogFiles, chain: Vec<Piece>) -> Found {
+        let size_bytes = chain.last().map_or(0, |last| last.to);
+        let log = pieces::in_directory(self.directory, files, chain, self.keys);
+        if self.is_brief {
+            return Found::log(LogEntry { size_bytes, ..begun(&files.name, log) });
+        }
+        match open_log(&files.name, log) {
+            Ok((entry, _)) => Found::log(entry),
+            Err(error) => Found::failed(&files.name, &read_error(self.directory, ReadError::Io(error))),
+        }
     }
 
     /// A log that was put here without anything. The newest may still be written.
@@ -345,21 +367,25 @@ impl Shelf<'_> {
 fn unread(name: &BinlogName, path: &Path, state: LogState) -> Found {
     match fs::metadata(path) {
         Ok(meta) => {
-            let entry = LogEntry::of(name.clone(), state, &FileFacts::default(), None);
-            let (begun, server_id) = if state == LogState::Open { head(path) } else { (None, None) };
-            Found::log(LogEntry { size_bytes: meta.len(), begun, server_id, ..entry })
+            let entry = match (state, File::open(path)) {
+                (LogState::Open, Ok(file)) => begun(name, file),
+                _ => LogEntry::of(name.clone(), state, &FileFacts::default(), None),
+            };
+            Found::log(LogEntry { size_bytes: meta.len(), ..entry })
         }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Found::Moved,
         Err(error) => Found::fault(name, format!("{}: {error}", path.display())),
     }
 }
 
-/// When a log was begun and by which server, as its first event says; nothing where that is not there or not good.
-fn head(path: &Path) -> (Option<u32>, Option<u32>) {
-    let Ok(file) = File::open(path) else { return (None, None) };
-    let mut reader = FileReader::new(file);
+/// What the first event of a log that is written says: when it was begun and by which server. Nothing where that is
+/// not there or not good.
+fn begun(name: &BinlogName, log: impl Read) -> LogEntry {
+    let mut reader = FileReader::new(log);
     let is_good = reader.next().is_some_and(|event| event.is_ok());
-    if is_good { (reader.facts().begun, reader.facts().server_id) } else { (None, None) }
+    let facts = if is_good { reader.facts().clone() } else { FileFacts::default() };
+    let entry = LogEntry::of(name.clone(), LogState::Open, &FileFacts::default(), None);
+    LogEntry { begun: facts.begun, server_id: facts.server_id, ..entry }
 }
 
 fn gone(name: &BinlogName, file: &str) -> Found {

@@ -10,7 +10,7 @@ use xb_pipeline::fs::{FsError, sync_dir};
 use super::plan::PrunePlan;
 use crate::archive::listing::Listing;
 use crate::archive::lock::Keeper;
-use crate::archive::names::{EPOCH, Known, Role, entry_file, known, log_file, partial_file};
+use crate::archive::names::{EPOCH, Known, Role, entry_file, known, log_file, partial_file, piece_file};
 use crate::archive::repair::remove;
 use crate::archive::{ArchiveError, ArchiveView, EpochNumber};
 
@@ -50,6 +50,9 @@ fn remove_logs<'a>(
         }
         if files.has_partial && epoch > 0 {
             remove(&directory.join(partial_file(name)))?;
+        }
+        for piece in files.pieces.iter().filter(|_| epoch > 0) {
+            remove(&directory.join(piece_file(name, *piece)))?;
         }
         for torn in files.torn.iter().filter(|_| epoch > 0) {
             remove(&directory.join(torn))?;

@@ -2,7 +2,8 @@
 //!
 //! An epoch has the same files there as here, in the same form, below `binlogs/`. A closed log is put there first and
 //! `<name>.json` behind it; from then on it counts. The log that is still written may go before it is closed, in
-//! pieces `<name>.part-<from>-<to>` of whole events, which go away once the closed one is there.
+//! pieces `<name>.part-<from>-<to>` of whole events, which go away once the closed one is there. That of an epoch
+//! behind which another one was begun is never closed, and goes like this, too.
 
 pub(crate) mod index;
 pub(crate) mod pieces;
@@ -49,17 +50,27 @@ pub struct Pusher {
     index: Option<Index>,
     /// Epochs that are the same there.
     agreed: BTreeSet<EpochNumber>,
+    /// Epochs that are all there, with the log that was never closed.
+    ended: BTreeSet<EpochNumber>,
+}
+
+/// What of logs that are not closed is brought.
+#[derive(Clone, Copy, Debug)]
+pub struct Unclosed<'u> {
+    /// How pieces are packed.
+    pub packing: &'u Packing,
+    /// How far the log that is written goes: a place that was synced. None leaves it out.
+    pub synced: Option<&'u Place>,
 }
 
 impl Pusher {
     /// For a store, in which nothing is looked at yet.
     #[must_use]
     pub fn new(store: Arc<dyn Store>) -> Self {
-        Pusher { store, index: None, agreed: BTreeSet::new() }
+        Pusher { store, index: None, agreed: BTreeSet::new(), ended: BTreeSet::new() }
     }
 
-    /// Brings what is closed and not there yet. With `open`, also the log that is written, up to a place that was
-    /// synced and packed as it says.
+    /// Brings what is closed and not there yet, and of what is not closed what `unclosed` says.
     ///
     /// # Errors
     /// [`ArchiveError::Store`]: the next call goes on. [`ArchiveError::OtherArchive`], [`ArchiveError::OtherLog`]:
@@ -68,18 +79,20 @@ impl Pusher {
         &mut self,
         archive: &ArchiveView,
         picture: &Picture,
-        open: Option<(&Place, &Packing)>,
+        unclosed: Unclosed<'_>,
         cancel: &CancelToken,
     ) -> Result<Pushed, ArchiveError> {
         let mut index = match self.index.take() {
             Some(index) => index,
             None => {
                 self.agreed.clear();
+                self.ended.clear();
                 Index::read(&*self.store)?
             }
         };
         let mut pushed = Pushed::default();
         let mut push = Push { store: &*self.store, index: &mut index, archive, cancel, pushed: &mut pushed };
+        let newest = picture.epochs.last().map(|epoch| epoch.record.number);
         for epoch in &picture.epochs {
             if self.agreed.insert(epoch.record.number) {
                 push.agree(epoch)?;
@@ -91,8 +104,11 @@ impl Pusher {
                 })?;
                 push.closed(epoch.record.number, log)?;
             }
-            if let Some((place, packing)) = open.filter(|(place, _)| place.epoch == epoch.record.number) {
-                push.open(epoch, place, packing)?;
+            let number = epoch.record.number;
+            if let Some(place) = unclosed.synced.filter(|place| place.epoch == number) {
+                push.open(epoch, place, unclosed.packing)?;
+            } else if number > 0 && Some(number) < newest && self.ended.insert(number) {
+                push.ended(epoch, unclosed.packing)?;
             }
         }
         // Kept only if all went well: else nobody knows what is there.

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 
+use xb_core::BinlogCoord;
 use xb_pipeline::fs::FsError;
 use xb_pipeline::keys::Keys;
 use xb_pipeline::single::{FileForm, pack_single};
@@ -11,22 +12,11 @@ use xb_pipeline::{ObjectWriter, Packing};
 
 use super::Push;
 use super::index::{Index, path_of, place_of};
+use crate::archive::describe::open_log;
 use crate::archive::names::{Piece, log_file, partial_file, piece_file};
+use crate::archive::pieces::chain;
 use crate::archive::read::{Expected, packed, unpacked};
 use crate::archive::{ArchiveError, Epoch, EpochNumber, LogState, Place};
-
-/// Pieces that follow one another from the first byte on. What is behind a gap is left out.
-pub(crate) fn chain(pieces: &[Piece]) -> Vec<Piece> {
-    let mut chain: Vec<Piece> = Vec::new();
-    let mut end = 0;
-    while let Some(next) =
-        pieces.iter().filter(|piece| piece.from == end && piece.to > end).max_by_key(|p| p.to)
-    {
-        end = next.to;
-        chain.push(*next);
-    }
-    chain
-}
 
 /// How far the pieces of a log go.
 fn pushed_to(index: &Index, epoch: EpochNumber, place: &Place) -> u64 {
@@ -36,6 +26,21 @@ fn pushed_to(index: &Index, epoch: EpochNumber, place: &Place) -> u64 {
 }
 
 impl Push<'_> {
+    /// Sends the log that was written when an epoch ended, as far as it is good. Nobody will close it.
+    pub(super) fn ended(&mut self, epoch: &Epoch, packing: &Packing) -> Result<(), ArchiveError> {
+        let number = epoch.record.number;
+        let Some(log) = epoch.logs.last().filter(|log| log.state == LogState::Open) else { return Ok(()) };
+        let path = self.archive.directory(number).join(partial_file(&log.name));
+        let file = match File::open(&path) {
+            // All there is of it are pieces that came from elsewhere.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            other => other.map_err(FsError::on("open", &path))?,
+        };
+        let (good, _) = open_log(&log.name, file).map_err(FsError::on("read", &path))?;
+        let at = BinlogCoord { file: log.name.clone(), position: good.size_bytes };
+        self.open(epoch, &Place { epoch: number, at }, packing)
+    }
+
     /// Sends what the log that is written has more, up to a place.
     pub(super) fn open(
         &mut self,

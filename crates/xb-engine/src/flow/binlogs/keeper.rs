@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use xb_binlog::archive::{BinlogArchive, LogState, Picture, Place, convert};
-use xb_binlog::push::Pusher;
+use xb_binlog::push::{Pusher, Unclosed};
 use xb_binlog::state::StreamerState;
 use xb_binlog::stream::Progress;
 use xb_pipeline::Packing;
@@ -248,8 +248,8 @@ impl<'a> Keeper<'a> {
         open: Option<&Place>,
     ) -> Result<u64, EngineError> {
         let packing = self.packing.clone().unwrap_or_else(forms::plain);
-        let open = open.map(|place| (place, &packing));
-        let pushed = pusher.push(self.archive, picture, open, self.context.cancel())?;
+        let unclosed = Unclosed { packing: &packing, synced: open };
+        let pushed = pusher.push(self.archive, picture, unclosed, self.context.cancel())?;
         for (epoch, fault) in &pushed.damaged {
             let text = format!("{} of epoch {epoch} is damaged here: {}", fault.name, fault.reason);
             self.context.monitor().warn(&text);

@@ -1,0 +1,81 @@
+//! A log that came to another store piece by piece before it was closed. An archive that was brought back from such a
+//! store, or is one, has them too.
+
+use std::collections::VecDeque;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::Path;
+
+use xb_pipeline::fs::FsError;
+use xb_pipeline::keys::Keys;
+
+use super::error::ArchiveError;
+use super::listing::LogFiles;
+use super::names::{Piece, partial_file, piece_file};
+use super::read::{Expected, unpacked};
+
+/// Pieces that follow one another from the first byte on. What is behind a gap is left out.
+pub(crate) fn chain(pieces: &[Piece]) -> Vec<Piece> {
+    let mut chain: Vec<Piece> = Vec::new();
+    let mut end = 0;
+    while let Some(next) =
+        pieces.iter().filter(|piece| piece.from == end && piece.to > end).max_by_key(|p| p.to)
+    {
+        end = next.to;
+        chain.push(*next);
+    }
+    chain
+}
+
+/// The pieces of a log in a directory, if they go further than the file that was written here.
+pub(crate) fn further(directory: &Path, files: &LogFiles) -> Option<Vec<Piece>> {
+    let chain = chain(&files.pieces);
+    let written = fs::metadata(directory.join(partial_file(&files.name))).map_or(0, |meta| meta.len());
+    chain.last().is_some_and(|last| last.to > written).then_some(chain)
+}
+
+/// The log that pieces in a directory are of, as far as they go.
+pub(crate) fn in_directory(
+    directory: &Path,
+    files: &LogFiles,
+    chain: Vec<Piece>,
+    keys: &Keys,
+) -> Box<dyn Read + Send> {
+    let (directory, name, keys) = (directory.to_owned(), files.name.clone(), keys.clone());
+    joined(chain, move |piece| {
+        let path = directory.join(piece_file(&name, piece));
+        let file = File::open(&path).map_err(FsError::on("open", &path))?;
+        let expected = Some(Expected::length(piece.to - piece.from));
+        unpacked(file, path, piece.form, &keys, expected)
+    })
+}
+
+/// Pieces that follow one another, as one log.
+pub(crate) fn joined(
+    chain: Vec<Piece>,
+    open: impl Fn(Piece) -> Result<Box<dyn Read + Send>, ArchiveError> + Send + 'static,
+) -> Box<dyn Read + Send> {
+    Box::new(Joined { rest: chain.into(), open, current: None })
+}
+
+struct Joined<F> {
+    /// Those to come.
+    rest: VecDeque<Piece>,
+    open: F,
+    current: Option<Box<dyn Read + Send>>,
+}
+
+impl<F: Fn(Piece) -> Result<Box<dyn Read + Send>, ArchiveError>> Read for Joined<F> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            if let Some(current) = &mut self.current {
+                match current.read(buffer)? {
+                    0 if !buffer.is_empty() => self.current = None,
+                    got => return Ok(got),
+                }
+            }
+            let Some(piece) = self.rest.pop_front() else { return Ok(0) };
+            self.current = Some((self.open)(piece).map_err(io::Error::other)?);
+        }
+    }
+}
