@@ -96,8 +96,9 @@ impl StreamerState {
         self.updated = now;
         self.is_connected = snapshot.is_connected;
         self.is_semi_sync = snapshot.is_semi_sync;
-        self.epoch = snapshot.epoch;
-        self.synced = snapshot.synced.or(self.synced.take());
+        // A place in one epoch is none in the next.
+        let before = self.synced.take().filter(|_| self.epoch == snapshot.epoch);
+        (self.epoch, self.synced) = (snapshot.epoch, snapshot.synced.or(before));
         self.seen_until = self.seen_until.max(snapshot.seen_until);
         self.bytes_behind = snapshot.bytes_behind;
         self.seconds_behind = snapshot.seconds_behind;

@@ -4,7 +4,7 @@ mod convert;
 
 use std::path::PathBuf;
 
-use xb_binlog::archive::ArchiveError;
+use xb_binlog::archive::{ArchiveError, Place};
 use xb_binlog::client::ClientError;
 use xb_binlog::recover::RecoverError;
 use xb_binlog::replay::ReplayError;
@@ -231,10 +231,25 @@ pub enum EngineError {
     #[error(transparent)]
     Recover(#[from] Box<RecoverError>),
     /// No backup stands before the target.
-    #[error("no backup was taken before {target}, from which it could be recovered")]
+    #[error("{} before {target}, from which it could be recovered", taken(only.as_ref()))]
     NoBase {
         /// What was wanted.
         target: String,
+        /// The only backup that was to be used.
+        only: Option<BackupId>,
+    },
+    /// The end of the logs is before a backup.
+    #[error(
+        "the binary logs end at {end}, before the backup {backup} was taken: recovering from {base} gives an older \
+         state than that"
+    )]
+    BehindTheLogs {
+        /// The backup that is behind the end of the logs.
+        backup: BackupId,
+        /// The newest one that logs follow on.
+        base: BackupId,
+        /// Where they end.
+        end: Place,
     },
     /// A backup does not say where it stands in the binary logs.
     #[error("{backup} does not say where the server's binary log stood: logs cannot be replayed on it")]
@@ -447,4 +462,9 @@ impl EngineError {
             _ => None,
         }
     }
+}
+
+/// What was not taken before a target.
+fn taken(only: Option<&BackupId>) -> String {
+    only.map_or("no backup was taken".to_owned(), |backup| format!("{backup} was not taken"))
 }

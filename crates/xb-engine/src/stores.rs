@@ -57,14 +57,19 @@ pub(crate) fn remote_host(settings: &Settings) -> Result<Option<StoreAddress>, E
 
 /// The stores that get copies: the host of `remote_host`, unless it is the store itself, and those of `copy_to`.
 pub(crate) fn copies(settings: &Settings) -> Result<Vec<StoreAddress>, EngineError> {
-    let host =
-        if settings.remote_push_only && settings.store.is_none() { None } else { remote_host(settings)? };
-    let others = settings.copy_to.iter().map(|address| Ok(StoreAddress::parse(address)?));
-    let all = host.map(Ok).into_iter().chain(others).collect::<Result<Vec<_>, EngineError>>()?;
+    let all = others(settings)?;
     match address(settings) {
         Ok(own) if all.contains(&own) => Err(EngineError::CopyOfItself { store: own.to_string() }),
         _ => Ok(all),
     }
+}
+
+/// The same for whoever only reads: the store may be one of them.
+pub(crate) fn others(settings: &Settings) -> Result<Vec<StoreAddress>, EngineError> {
+    let host =
+        if settings.remote_push_only && settings.store.is_none() { None } else { remote_host(settings)? };
+    let others = settings.copy_to.iter().map(|address| Ok(StoreAddress::parse(address)?));
+    host.map(Ok).into_iter().chain(others).collect()
 }
 
 /// The store at an address.

@@ -11,6 +11,7 @@ mod disk;
 mod endurance;
 mod kept;
 mod load;
+mod lost;
 mod moved;
 mod story;
 mod support;

@@ -76,6 +76,7 @@ impl Failure {
             | EngineError::Recover(_)
             | EngineError::NoBase { .. }
             | EngineError::NoBinlog { .. }
+            | EngineError::BehindTheLogs { .. }
             | EngineError::NoServerProgram { .. }
             | EngineError::NoTimeZone { .. }
             | EngineError::OtherServerProgram { .. }

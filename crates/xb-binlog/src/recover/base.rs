@@ -37,6 +37,8 @@ struct Fit {
     same_server: bool,
     /// Whether all before it was committed when the backup ended.
     in_time: bool,
+    /// Whether its log was the server's when the backup ended.
+    is_current: bool,
 }
 
 /// Finds the place of a backup. The coordinate is looked up by the name of its log, has to be between two
@@ -56,7 +58,7 @@ pub fn find_base(picture: &Picture, logs: &dyn Logs, base: &Base) -> Result<Plac
             continue;
         }
         match in_epoch(epoch, logs, base)? {
-            Ok(fit) => fits.push(fit),
+            Ok(fit) => fits.push(Fit { is_current: was_current(picture, epoch, &fit, base), ..fit }),
             Err(reason) => reasons.extend(reason.map(|reason| format!("epoch {number}: {reason}"))),
         }
     }
@@ -64,6 +66,21 @@ pub fn find_base(picture: &Picture, logs: &dyn Logs, base: &Base) -> Result<Plac
         true => RecoverError::NoBase { wanted: wanted(base), has: contents(picture), reasons },
         false => RecoverError::AmbiguousBase { places },
     })
+}
+
+/// Whether a log was begun when the backup ended, and not yet thrown away by the server to begin anew.
+fn was_current(picture: &Picture, epoch: &Epoch, fit: &Fit, base: &Base) -> bool {
+    let Some(ended) = base.ended.map(|ended| ended.timestamp()) else { return true };
+    let (record, begun) = (&epoch.record, |log: &LogEntry| log.begun.map(i64::from));
+    let is_begun = epoch.log(&fit.place.at.file).and_then(begun).is_none_or(|begun| begun <= ended);
+    let replaces = |other: &&Epoch| {
+        let uuids = other.record.server.uuid.as_ref().zip(record.server.uuid.as_ref());
+        let same = other.record.server.server_id == record.server.server_id
+            && uuids.is_none_or(|(other, own)| other == own);
+        let first = other.logs.first().and_then(begun);
+        same && other.record.number > record.number && first.is_some_and(|begun| begun < ended)
+    };
+    is_begun && !picture.epochs.iter().any(|other| replaces(&other))
 }
 
 fn wanted(base: &Base) -> String {
@@ -88,7 +105,8 @@ pub(super) fn contents(picture: &Picture) -> String {
 
 /// The better kind of proof first; of several places that are equally good, none.
 fn choose(fits: Vec<Fit>) -> Result<Place, Vec<Place>> {
-    let tests: [fn(&Fit) -> bool; 3] = [|fit| fit.by_gtid, |fit| fit.same_server, |fit| fit.in_time];
+    let tests: [fn(&Fit) -> bool; 4] =
+        [|fit| fit.by_gtid, |fit| fit.same_server, |fit| fit.in_time, |fit| fit.is_current];
     let mut left = fits;
     for test in tests {
         if left.len() > 1 && left.iter().any(test) {
@@ -188,7 +206,8 @@ fn at_coordinate(
     let same_server = uuids.is_some_and(|(own, wanted)| own == wanted);
     let in_time = base.ended.is_none_or(|ended| last.is_none_or(|last| last <= ended));
     let at = BinlogCoord { file: log.name.clone(), position };
-    Ok(Ok(Fit { place: Place { epoch: epoch.record.number, at }, by_gtid, same_server, in_time }))
+    let place = Place { epoch: epoch.record.number, at };
+    Ok(Ok(Fit { place, by_gtid, same_server, in_time, is_current: true }))
 }
 
 fn shown(state: &GtidSet) -> String {
@@ -230,5 +249,5 @@ fn by_gtids(epoch: &Epoch, logs: &dyn Logs, gtids: &GtidSet) -> Result<Looked, R
     }
     let at = BinlogCoord { file: log.name.clone(), position: end };
     let place = Place { epoch: epoch.record.number, at };
-    Ok(Ok(Fit { place, by_gtid: true, same_server: true, in_time: true }))
+    Ok(Ok(Fit { place, by_gtid: true, same_server: true, in_time: true, is_current: true }))
 }

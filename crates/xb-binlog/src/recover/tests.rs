@@ -296,6 +296,32 @@ fn namesakes(shelf: &mut Shelf, is_joined: bool) -> Picture {
     Picture { epochs: vec![first, second], strangers: Vec::new() }
 }
 
+#[test]
+fn a_base_in_two_epochs_is_in_the_one_that_was_written_when_the_backup_ended() {
+    let mut shelf = Shelf::default();
+    let mut picture = namesakes(&mut shelf, false);
+    let first = picture.epochs[0].logs[0].begun.unwrap();
+    picture.epochs[1].logs[0].begun = Some(first + 100);
+    let second = i64::from(first) + 100;
+    let base = |ended: i64| Base {
+        coord: Some(BinlogCoord { file: "bin.000001".parse().unwrap(), position: 4 }),
+        gtids: None,
+        server_uuid: None,
+        flavor: Flavor::MySql,
+        ended: chrono::DateTime::from_timestamp(ended, 0),
+        epoch: None,
+    };
+    assert_eq!(find_base(&picture, &shelf, &base(second - 1)).unwrap().epoch, 1);
+    assert_eq!(find_base(&picture, &shelf, &base(second + 1)).unwrap().epoch, 2);
+    // It ended in the very second.
+    let error = find_base(&picture, &shelf, &base(second)).unwrap_err();
+    assert!(matches!(error, RecoverError::AmbiguousBase { .. }), "{error}");
+    // Another server's logs replace nothing.
+    picture.epochs[1].record.server.server_id += 1;
+    let error = find_base(&picture, &shelf, &base(second + 1)).unwrap_err();
+    assert!(matches!(error, RecoverError::AmbiguousBase { .. }), "{error}");
+}
+
 fn position(epoch: Option<EpochNumber>, name: &str, position: u64) -> Target {
     Target::Position { epoch, coord: place(0, name, position).at }
 }

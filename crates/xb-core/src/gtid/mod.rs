@@ -54,6 +54,23 @@ impl GtidSet {
         }
     }
 
+    /// One of its transactions; none of an empty set.
+    #[must_use]
+    pub fn any(&self) -> Option<Gtid> {
+        match self {
+            GtidSet::MySql(set) => {
+                let (uuid, tag, intervals) = set.iter().next()?;
+                let number = intervals.first()?.0;
+                Some(Gtid::MySql { uuid: uuid.to_owned(), tag: tag.to_owned(), number })
+            }
+            GtidSet::MariaDb(list) => list.iter().next().map(|(domain, server, sequence)| Gtid::MariaDb {
+                domain,
+                server,
+                sequence,
+            }),
+        }
+    }
+
     /// Adds a transaction: to a set, or as the new last one of its domain. One of the other flavour is left
     /// out.
     pub fn add(&mut self, gtid: &Gtid) {

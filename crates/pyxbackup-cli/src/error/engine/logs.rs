@@ -27,7 +27,10 @@ pub(super) fn exit(error: &EngineError) -> Exit {
 pub(super) fn kind(error: &EngineError) -> &'static str {
     match error {
         EngineError::Stream(_) => "binlog_stream",
-        EngineError::Recover(_) | EngineError::NoBase { .. } | EngineError::NoBinlog { .. } => "recover",
+        EngineError::Recover(_)
+        | EngineError::NoBase { .. }
+        | EngineError::NoBinlog { .. }
+        | EngineError::BehindTheLogs { .. } => "recover",
         EngineError::Replay(_) => "replay",
         EngineError::Sandbox(_)
         | EngineError::NoServerProgram { .. }
@@ -49,6 +52,9 @@ pub(super) fn remedy(error: &EngineError) -> Option<String> {
         }
         EngineError::NoBinlog { .. } => {
             "it can only be restored as it is; a backup of a server with log_bin says where its log stands"
+        }
+        EngineError::BehindTheLogs { .. } => {
+            "`pyxbackup restore-set` without a target restores the newest backup; --best-effort recovers to the end of the logs"
         }
         EngineError::NoServerProgram { .. } => {
             "install the server that was backed up, or name its program with --recovery-server"

@@ -54,6 +54,15 @@ pub(crate) fn push_targets(context: &Context) -> Result<Vec<StoreAddress>, Engin
     Ok(own.into_iter().chain(stores::copies(&context.settings)?).collect())
 }
 
+/// The stores that may have copies of the archive. One that is named as the store itself, as one does to recover from a
+/// copy, is not its own copy.
+pub(crate) fn copies(context: &Context) -> Result<Vec<StoreAddress>, EngineError> {
+    let own = stores::address(&context.settings)?;
+    let is_elsewhere = !matches!(own, StoreAddress::Local(_));
+    let others = stores::others(&context.settings)?.into_iter().filter(|other| *other != own);
+    Ok(is_elsewhere.then(|| own.clone()).into_iter().chain(others).collect())
+}
+
 /// Where a backup stands in the logs that are archived: its own server's, or those of the source it replicates.
 pub(crate) fn point(context: &Context, record: &BackupRecord) -> Option<BinlogPoint> {
     if context.settings.binlogs.binlog_from_master {

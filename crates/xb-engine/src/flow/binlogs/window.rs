@@ -40,7 +40,7 @@ fn span(context: &Context, archive: &Archive, record: &BackupRecord) -> Result<W
     let base = base(context, record, None).ok_or_else(|| EngineError::NoBinlog { backup: record.id() })?;
     let place = find_base(archive.picture(), &archive.logs, &base)?;
     // Everything up to the first gap.
-    let options = Options { best_effort: true, seen_until: archive.seen_until, ..Options::default() };
+    let options = Options { best_effort: true, seen_until: archive.seen_until(), ..Options::default() };
     let way = plan(
         archive.picture(),
         &archive.logs,
@@ -51,7 +51,7 @@ fn span(context: &Context, archive: &Archive, record: &BackupRecord) -> Result<W
         context.cancel(),
     )?;
     let from = instant(record.ended.unwrap_or(record.started), context);
-    let (until, gap) = end(&way, fault_behind(archive, &way), archive.seen_until, from);
+    let (until, gap) = end(&way, fault_behind(archive, &way).as_ref(), archive.seen_until(), from);
     Ok(Window { from, until, backups: vec![record.id()], gap })
 }
 

@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use chrono::{DateTime, Utc};
-use xb_binlog::archive::{BinlogArchive, Picture};
+use xb_binlog::archive::{BinlogArchive, EpochNumber, LogFault, Picture, Place};
 use xb_binlog::elsewhere::Elsewhere;
 use xb_binlog::state::StreamerState;
 use xb_binlog::union::Union;
+use xb_formats::binlog::FIRST_EVENT;
 use xb_pipeline::store::StoreAddress;
 
 use crate::context::Context;
@@ -21,8 +22,10 @@ pub(crate) struct Archive {
     pub(crate) root: PathBuf,
     /// Reads its logs.
     pub(crate) logs: Union,
-    /// All that was committed before is in it.
-    pub(crate) seen_until: Option<DateTime<Utc>>,
+    /// All that was committed before was in it.
+    seen_until: Option<DateTime<Utc>>,
+    /// What the streamer had brought to the disk.
+    had: Option<Place>,
     has_copies: bool,
 }
 
@@ -36,13 +39,45 @@ impl Archive {
         });
         let view = BinlogArchive::look(&root).with_keys(keys(context)?);
         let picture = view.picture()?;
+        let (seen_until, had) = match state {
+            Some(state) => (state.seen_until, state.epoch.zip(state.synced)),
+            None => (None, None),
+        };
+        let had = had.map(|(epoch, at)| Place { epoch, at });
         let is_empty = picture.epochs.is_empty();
-        let seen_until = state.and_then(|state| state.seen_until).filter(|_| !is_empty);
-        let mut archive = Archive { root, logs: Union::of(picture, view), seen_until, has_copies: false };
-        if is_empty {
+        let mut archive =
+            Archive { root, logs: Union::of(picture, view), seen_until, had, has_copies: false };
+        if is_empty || archive.lost().is_some() {
             archive.take_copies(context)?;
         }
+        if let Some((epoch, fault)) = archive.lost() {
+            let (root, LogFault { name, reason }) = (archive.root.display(), fault);
+            context.monitor().warn(&format!("{root} has lost binary logs: {name} of epoch {epoch} {reason}"));
+        }
         Ok(archive)
+    }
+
+    /// All that was committed before is in it.
+    pub(crate) fn seen_until(&self) -> Option<DateTime<Utc>> {
+        self.seen_until.filter(|_| self.lost().is_none() && !self.picture().epochs.is_empty())
+    }
+
+    /// What was on the disk and is not there any more: the log in which it ended, and its epoch.
+    pub(crate) fn lost(&self) -> Option<(EpochNumber, LogFault)> {
+        let Place { epoch, at } = self.had.as_ref().filter(|had| had.at.position > FIRST_EVENT)?;
+        let epochs = &self.picture().epochs;
+        let end = match epochs.iter().find(|own| own.record.number == *epoch) {
+            Some(own) => own.end(),
+            // Nobody needed it any more.
+            None if epochs.iter().any(|own| own.record.number > *epoch) => return None,
+            None => None,
+        };
+        if end.as_ref().is_some_and(|end| end >= at) {
+            return None;
+        }
+        let here = end.map_or("nothing is here".to_owned(), |end| format!("the logs here end at {end}"));
+        let reason = format!("was on the disk up to byte {}, and {here}", at.position);
+        Some((*epoch, LogFault { name: at.file.clone(), reason }))
     }
 
     /// All that is in it.
@@ -57,7 +92,7 @@ impl Archive {
             return Ok(false);
         }
         let mut has_more = false;
-        for address in binlogs::push_targets(context)? {
+        for address in binlogs::copies(context)? {
             match self.take_copy(context, &address) {
                 Ok(false) => {}
                 Ok(true) => {

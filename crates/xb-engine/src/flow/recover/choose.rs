@@ -1,9 +1,10 @@
 //! Which backup a recovery begins with: the newest that stands before the target.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use xb_binlog::archive::LogFault;
-use xb_binlog::recover::{Base, RecoverError, ReplayPlan, Target, find_base, plan};
+use xb_binlog::archive::{LogFault, Place};
+use xb_binlog::recover::{Base, RecoverError, ReplayPlan, Target, find_base, find_gtid, plan};
 use xb_catalog::{BackupRecord, Catalog, Moment};
+use xb_core::gtid::Gtid;
 use xb_core::{BackupId, Flavor};
 
 use super::archive::Archive;
@@ -26,6 +27,36 @@ pub(super) fn choose(
     archive: &Archive,
     request: &RecoveryRequest,
 ) -> Result<Choice, EngineError> {
+    let mut choosing = Choosing { context, archive, request, passed: Vec::new(), sought: Vec::new() };
+    for record in candidates(context, catalog)? {
+        if !may_be_before(record, &request.to, context) {
+            continue;
+        }
+        if let Err(error) = catalog.chain(record.id()) {
+            choosing.passed.push((record, error.into()));
+            continue;
+        }
+        match choosing.from(record) {
+            Ok(plan) => {
+                choosing.check_newer(record, &plan)?;
+                choosing.tell();
+                return Ok(Choice { backup: record.id(), record: record.clone(), plan });
+            }
+            Err(error) => choosing.pass(record, error)?,
+        }
+    }
+    match choosing.passed.pop() {
+        // The oldest one's reason says why there is no way at all.
+        Some((_, error)) => Err(error),
+        None => {
+            let (target, only) = (request.to.to_string(), context.settings.restore_backup);
+            Err(EngineError::NoBase { target, only })
+        }
+    }
+}
+
+/// The backups, newest first, or the one that was named.
+fn candidates<'c>(context: &Context, catalog: &'c Catalog) -> Result<Vec<&'c BackupRecord>, EngineError> {
     let mut candidates: Vec<&BackupRecord> =
         catalog.records().filter(|record| record.is_complete()).collect();
     candidates.sort_by_key(|record| std::cmp::Reverse(record.id()));
@@ -34,55 +65,122 @@ pub(super) fn choose(
         catalog.chain(wanted)?;
         candidates.retain(|record| record.id() == wanted);
     }
-    let mut reasons: Vec<(BackupId, EngineError)> = Vec::new();
-    for record in candidates.into_iter().filter(|record| may_be_before(record, &request.to, context)) {
-        if let Err(error) = catalog.chain(record.id()) {
-            reasons.push((record.id(), error.into()));
-            continue;
+    Ok(candidates)
+}
+
+/// Looking for a backup to begin with.
+struct Choosing<'a> {
+    context: &'a Context,
+    archive: &'a Archive,
+    request: &'a RecoveryRequest,
+    /// Newer backups, and why not they.
+    passed: Vec<(&'a BackupRecord, EngineError)>,
+    /// Transactions that the way must lead through, with where they begin: they were not behind a newer backup.
+    sought: Vec<(Gtid, Place)>,
+}
+
+impl<'a> Choosing<'a> {
+    /// Goes on to an older backup, if that may do where this one does not.
+    fn pass(&mut self, record: &'a BackupRecord, error: EngineError) -> Result<(), EngineError> {
+        let leads_to_older = match &error {
+            EngineError::NoBinlog { .. } => true,
+            EngineError::Recover(error) => match &**error {
+                RecoverError::NotExcluded { gtid } => self.is_somewhere(gtid)?,
+                RecoverError::NotInArchive { gtids, .. } => {
+                    gtids.any().map_or(Ok(false), |gtid| self.is_somewhere(&gtid))?
+                }
+                other => is_behind(other) || is_elsewhere(other),
+            },
+            _ => false,
+        };
+        if !leads_to_older {
+            return Err(error);
         }
-        match from(context, archive, record, request) {
-            Ok(plan) => {
-                let choice = Choice { backup: record.id(), record: record.clone(), plan };
-                told(context, &reasons);
-                return Ok(choice);
-            }
-            Err(EngineError::Recover(error)) if leads_to_older(&error) => {
-                reasons.push((record.id(), EngineError::Recover(error)));
-            }
-            Err(error @ EngineError::NoBinlog { .. }) => reasons.push((record.id(), error)),
-            Err(error) => return Err(error),
+        self.passed.push((record, error));
+        Ok(())
+    }
+
+    /// Whether the archive has a transaction at all. It is looked for once.
+    fn is_somewhere(&mut self, gtid: &Gtid) -> Result<bool, EngineError> {
+        if self.sought.iter().any(|(sought, _)| sought == gtid) {
+            return Ok(true);
+        }
+        let found = find_gtid(self.archive.picture(), &self.archive.logs, gtid)?;
+        let begin = found.map(|found| found.begin);
+        self.sought.extend(begin.iter().map(|begin| (gtid.clone(), begin.clone())));
+        Ok(begin.is_some())
+    }
+
+    /// The way from one backup.
+    fn from(&self, record: &BackupRecord) -> Result<ReplayPlan, EngineError> {
+        let Choosing { context, archive, request, .. } = *self;
+        let base = base(context, record, request.base_epoch)
+            .ok_or_else(|| EngineError::NoBinlog { backup: record.id() })?;
+        let place = find_base(archive.picture(), &archive.logs, &base)?;
+        let is_before = |begin: &Place| begin.epoch == place.epoch && begin.at < place.at;
+        // To read all the logs behind it once more would only say the same.
+        if let Some((gtid, _)) = self.sought.iter().find(|(_, begin)| is_before(begin)) {
+            return Err(RecoverError::NotExcluded { gtid: gtid.clone() }.into());
+        }
+        let way = plan(
+            archive.picture(),
+            &archive.logs,
+            &place,
+            base.gtids.as_ref(),
+            &request.to,
+            &options(request, archive),
+            context.cancel(),
+        )?;
+        check_end(archive, request, &way)?;
+        Ok(way)
+    }
+
+    /// The end of the logs is not the latest state, where a newer backup stands behind it.
+    fn check_newer(&self, record: &BackupRecord, way: &ReplayPlan) -> Result<(), EngineError> {
+        let Choosing { context, archive, request, .. } = *self;
+        if !matches!(request.to, Target::Latest) || request.best_effort {
+            return Ok(());
+        }
+        let ended = |record: &BackupRecord| instant(record.ended.unwrap_or(record.started), context);
+        let reached = way.last_time.max(archive.seen_until()).max(Some(ended(record)));
+        let is_newer = |(newer, error): &&(&BackupRecord, EngineError)| {
+            let is_whole = match error {
+                EngineError::NoBinlog { .. } => true,
+                EngineError::Recover(error) => is_elsewhere(error),
+                _ => false,
+            };
+            is_whole && Some(ended(newer)) > reached
+        };
+        match self.passed.iter().find(is_newer) {
+            Some((newer, _)) => Err(EngineError::BehindTheLogs {
+                backup: newer.id(),
+                base: record.id(),
+                end: way.stop.clone(),
+            }),
+            None => Ok(()),
         }
     }
-    match reasons.pop() {
-        // The oldest one's reason says why there is no way at all.
-        Some((_, error)) => Err(error),
-        None => Err(EngineError::NoBase { target: request.to.to_string() }),
+
+    /// What was passed over for a reason other than that it is behind what is wanted.
+    fn tell(&self) {
+        let is_news = |error: &EngineError| match error {
+            EngineError::Recover(error) => is_elsewhere(error),
+            _ => true,
+        };
+        for (record, error) in self.passed.iter().filter(|(_, error)| is_news(error)) {
+            self.context.monitor().warn(&format!("not beginning with {}: {error}", record.id()));
+        }
     }
 }
 
-/// What was passed over for a reason other than that it is behind the target.
-fn told(context: &Context, reasons: &[(BackupId, EngineError)]) {
-    let is_news = |error: &EngineError| {
-        !matches!(
-            error,
-            EngineError::Recover(error)
-                if matches!(**error, RecoverError::BeforeBase { .. } | RecoverError::AlreadyInBase { .. })
-        )
-    };
-    for (backup, error) in reasons.iter().filter(|(_, error)| is_news(error)) {
-        context.monitor().warn(&format!("not beginning with {backup}: {error}"));
-    }
+/// Whether a backup stands behind what is wanted.
+fn is_behind(error: &RecoverError) -> bool {
+    matches!(error, RecoverError::BeforeBase { .. } | RecoverError::AlreadyInBase { .. })
 }
 
-/// Whether an older backup may do where this one does not.
-fn leads_to_older(error: &RecoverError) -> bool {
-    matches!(
-        error,
-        RecoverError::BeforeBase { .. }
-            | RecoverError::AlreadyInBase { .. }
-            | RecoverError::NoBase { .. }
-            | RecoverError::NoSuchLog { .. }
-    )
+/// Whether a backup stands nowhere in the archive, or where no log leads from to what is wanted.
+fn is_elsewhere(error: &RecoverError) -> bool {
+    matches!(error, RecoverError::NoBase { .. } | RecoverError::NoSuchLog { .. })
 }
 
 fn may_be_before(record: &BackupRecord, target: &Target, context: &Context) -> bool {
@@ -100,45 +198,24 @@ pub(crate) fn instant(moment: Moment, context: &Context) -> DateTime<Utc> {
     }
 }
 
-/// The way from one backup.
-fn from(
-    context: &Context,
-    archive: &Archive,
-    record: &BackupRecord,
-    request: &RecoveryRequest,
-) -> Result<ReplayPlan, EngineError> {
-    let base = base(context, record, request.base_epoch)
-        .ok_or_else(|| EngineError::NoBinlog { backup: record.id() })?;
-    let place = find_base(archive.picture(), &archive.logs, &base)?;
-    let way = plan(
-        archive.picture(),
-        &archive.logs,
-        &place,
-        base.gtids.as_ref(),
-        &request.to,
-        &options(request, archive),
-        context.cancel(),
-    )?;
-    check_end(archive, request, &way)?;
-    Ok(way)
-}
-
 /// A log behind the end of the way that cannot be used may have what the target wants.
 fn check_end(archive: &Archive, request: &RecoveryRequest, way: &ReplayPlan) -> Result<(), EngineError> {
     let is_open_ended = matches!(request.to, Target::Latest | Target::Time(_)) && !request.best_effort;
     match fault_behind(archive, way).filter(|_| is_open_ended) {
-        Some(fault) => {
-            Err(EngineError::LogUnusable { log: fault.name.clone(), reason: fault.reason.clone() })
-        }
+        Some(LogFault { name, reason }) => Err(EngineError::LogUnusable { log: name, reason }),
         None => Ok(()),
     }
 }
 
-/// The log behind the end of a way that cannot be used, where the way ends for it.
-pub(crate) fn fault_behind<'a>(archive: &'a Archive, way: &ReplayPlan) -> Option<&'a LogFault> {
+/// The log behind the end of a way that cannot be used or is gone, where the way ends for it.
+pub(crate) fn fault_behind(archive: &Archive, way: &ReplayPlan) -> Option<LogFault> {
     let epoch = archive.picture().epoch(way.stop.epoch)?;
-    let ends_there = epoch.end().as_ref() == Some(&way.stop.at);
-    epoch.faults.iter().find(|fault| ends_there && way.stop.at.file < fault.name)
+    if epoch.end().as_ref() != Some(&way.stop.at) {
+        return None;
+    }
+    let fault = epoch.faults.iter().find(|fault| way.stop.at.file < fault.name).cloned();
+    let lost = || archive.lost().filter(|(number, _)| *number == way.stop.epoch);
+    fault.or_else(|| lost().map(|(_, fault)| fault))
 }
 
 /// Where a backup stands in the logs that are archived.

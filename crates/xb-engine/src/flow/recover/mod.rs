@@ -213,6 +213,6 @@ fn options(request: &RecoveryRequest, archive: &Archive) -> Options {
         exclude: request.exclude.clone(),
         across_gaps: request.across_gaps,
         best_effort: request.best_effort,
-        seen_until: archive.seen_until,
+        seen_until: archive.seen_until(),
     }
 }
