@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use xb_tests::files::copy_tree;
+
 use crate::support::{Moment, Scene};
 
 /// A backup with a closed log and an open one behind it, all of which is in a copy, too.
@@ -94,6 +96,22 @@ fn a_copy_is_a_store_of_its_own_with_the_settings_of_the_one_that_is_lost() {
     std::fs::remove_file(copied.copies.join("binlogs/epoch-000001/mysql-bin.000001")).unwrap();
     let refused = scene.recover(&[&store, "--to-latest"]).ended_with(66);
     assert!(refused.text().contains("mysql-bin.000001"), "{}", refused.text());
+}
+
+#[test]
+fn an_epoch_that_was_brought_back_has_its_pieces_and_is_gone_on_with() {
+    let copied = Copied::new();
+    let scene = &copied.scene;
+    let archive = scene.home.store().join("binlogs");
+    std::fs::remove_dir_all(&archive).unwrap();
+    copy_tree(&copied.copies.join("binlogs/epoch-000001"), &archive.join("epoch-000001"));
+    std::fs::remove_dir_all(copied.copies.join("binlogs")).unwrap();
+    scene.assert_recovers(&["--to-latest"], &copied.at_end.state);
+    scene.sql("INSERT INTO d.t (v) VALUES ('gone on'); FLUSH BINARY LOGS;");
+    let state = scene.server.checksums().unwrap();
+    scene.stream();
+    assert!(!archive.join("epoch-000002").exists());
+    scene.assert_recovers(&["--to-latest"], &state);
 }
 
 #[test]
