@@ -98,6 +98,7 @@ fn an_end_before_the_target_is_an_error_and_what_there_is_comes_back_on_demand()
     let last = scene.server.checksums().unwrap();
     let far = ["--to-time", "2099-01-01 00:00:00"];
     let ended = scene.recover(&far).ended_with(66);
+    assert!(ended.stderr.contains("has all that was committed before 20"), "{}", ended.stderr);
     assert!(ended.stderr.contains("--best-effort"), "{}", ended.stderr);
     assert!(restored(&scene).is_empty(), "{:?}", restored(&scene));
     let far = [&far[..], &["--best-effort"]].concat();

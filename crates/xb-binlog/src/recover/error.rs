@@ -54,8 +54,14 @@ pub enum RecoverError {
         gap: Gap,
     },
     /// The archive ends before the target.
-    #[error("the archive ends at {end}{}, before {target}; recover to a point in it, or to as far as it goes \
-             (best-effort)", last.map(|time| format!(", after a transaction of {time}")).unwrap_or_default())]
+    #[error(
+        "the archive ends at {end}{}{}, before {target}; recover to a point in it, or to as far as it goes \
+         (best-effort)",
+        last.map(|time| format!(", after a transaction of {time}")).unwrap_or_default(),
+        seen_until
+            .map(|time| format!(", and has all that was committed before {}", time.format("%F %T UTC")))
+            .unwrap_or_default()
+    )]
     EndsEarly {
         /// What was wanted.
         target: String,
@@ -63,6 +69,8 @@ pub enum RecoverError {
         end: Place,
         /// The time of the last transaction.
         last: Option<DateTime<Utc>>,
+        /// All that was committed before is in it, as far as the streamer said.
+        seen_until: Option<DateTime<Utc>>,
     },
     /// The backup has the transactions to recover to.
     #[error("{gtids} is already in the backup; take an older backup, or a target behind it")]

@@ -157,7 +157,12 @@ impl<'p> Goal<'p> {
     }
 
     /// Why the target was not reached.
-    pub(super) fn missed(&self, target: &Target, plan: &ReplayPlan) -> RecoverError {
+    pub(super) fn missed(
+        &self,
+        target: &Target,
+        plan: &ReplayPlan,
+        seen_until: Option<DateTime<Utc>>,
+    ) -> RecoverError {
         let missing = match &self.wanted {
             Wanted::MySql(set) => Some(GtidSet::MySql(set.clone())),
             Wanted::MariaDb(last) => {
@@ -174,7 +179,8 @@ impl<'p> Goal<'p> {
         if let Wanted::Position(_, coord) = &self.wanted {
             return no_such_log(self.picture, &coord.file);
         }
-        RecoverError::EndsEarly { target: target.to_string(), end: plan.stop.clone(), last: plan.last_time }
+        let (end, last) = (plan.stop.clone(), plan.last_time);
+        RecoverError::EndsEarly { target: target.to_string(), end, last, seen_until }
     }
 }
 
@@ -245,6 +251,7 @@ fn position(
             target,
             end: step.place(step.log.size_bytes),
             last: latest(step),
+            seen_until: None,
         });
     }
     Ok(Wanted::Position(step.epoch.record.number, coord.clone()))

@@ -247,7 +247,7 @@ impl Planner<'_> {
         };
         if !is_there {
             if !self.options.best_effort {
-                return Err(self.goal.missed(target, &self.plan));
+                return Err(self.goal.missed(target, &self.plan, self.options.seen_until));
             }
             self.plan.ends_early = Some(EndsEarly::Archive);
         }

@@ -121,7 +121,7 @@ fn of_recovering(error: &RecoverError) -> &'static str {
             "recover to a point before it, or give --across-gaps if what was changed in between may be lost"
         }
         RecoverError::EndsEarly { .. } => {
-            "give --to-latest or --best-effort for all there is; `pyxbackup recovery-window` tells how far that is"
+            "give --to-latest or --best-effort for all there is; of a moment just now the streamer is sure some seconds later"
         }
         RecoverError::AmbiguousBase { .. } => {
             "give --base-epoch, with the epoch whose server was backed up; `pyxbackup binlog list` prints them"
@@ -131,7 +131,7 @@ fn of_recovering(error: &RecoverError) -> &'static str {
         }
         RecoverError::NotABorder { .. } => "give one of these positions",
         RecoverError::BeforeBase { .. } | RecoverError::AlreadyInBase { .. } => {
-            "no backup stands before the target; `pyxbackup recovery-window` tells from when on data can be recovered"
+            "it takes a backup from before the target; `pyxbackup recovery-window` tells from when on data can be recovered"
         }
         _ => "`pyxbackup recovery-window` and `pyxbackup binlog list` tell what the archive has",
     }
