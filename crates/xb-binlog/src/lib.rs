@@ -3,7 +3,7 @@
 //! * [`client`]: questions to a server.
 //! * [`source`]: logs as a server sends them.
 //! * [`archive`]: a directory of logs, equal to the server's byte for byte.
-//! * [`gap`]: what an archive lacks. [`prune`](mod@prune): what of it nobody needs any more.
+//! * [`gap`]: what an archive lacks. [`lost`](mod@lost): what it had. [`prune`](mod@prune): what of it nobody needs any more.
 //! * [`push`]: an archive's way to a store elsewhere, [`elsewhere`] the way back.
 //! * [`union`]: an archive and its copies as one.
 //! * [`stream`](mod@stream): from the one to the other, over as many connections as it takes.
@@ -15,6 +15,7 @@ pub mod archive;
 pub mod client;
 pub mod elsewhere;
 pub mod gap;
+pub mod lost;
 pub mod prune;
 pub mod push;
 pub mod recover;

@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use chrono::{DateTime, Utc};
-use xb_binlog::archive::{BinlogArchive, EpochNumber, LogFault, Picture, Place};
+use xb_binlog::archive::{BinlogArchive, EpochNumber, LogFault, Picture};
 use xb_binlog::elsewhere::Elsewhere;
+use xb_binlog::lost::lost;
 use xb_binlog::state::StreamerState;
 use xb_binlog::union::Union;
-use xb_formats::binlog::FIRST_EVENT;
 use xb_pipeline::store::StoreAddress;
 
 use crate::context::Context;
@@ -22,10 +22,8 @@ pub(crate) struct Archive {
     pub(crate) root: PathBuf,
     /// Reads its logs.
     pub(crate) logs: Union,
-    /// All that was committed before was in it.
-    seen_until: Option<DateTime<Utc>>,
-    /// What the streamer had brought to the disk.
-    had: Option<Place>,
+    /// What its streamer noted.
+    state: Option<StreamerState>,
     has_copies: bool,
 }
 
@@ -39,14 +37,8 @@ impl Archive {
         });
         let view = BinlogArchive::look(&root).with_keys(keys(context)?);
         let picture = view.picture()?;
-        let (seen_until, had) = match state {
-            Some(state) => (state.seen_until, state.epoch.zip(state.synced)),
-            None => (None, None),
-        };
-        let had = had.map(|(epoch, at)| Place { epoch, at });
         let is_empty = picture.epochs.is_empty();
-        let mut archive =
-            Archive { root, logs: Union::of(picture, view), seen_until, had, has_copies: false };
+        let mut archive = Archive { root, logs: Union::of(picture, view), state, has_copies: false };
         if is_empty || archive.lost().is_some() {
             archive.take_copies(context)?;
         }
@@ -59,25 +51,13 @@ impl Archive {
 
     /// All that was committed before is in it.
     pub(crate) fn seen_until(&self) -> Option<DateTime<Utc>> {
-        self.seen_until.filter(|_| self.lost().is_none() && !self.picture().epochs.is_empty())
+        let is_whole = self.lost().is_none() && !self.picture().epochs.is_empty();
+        self.state.as_ref().and_then(|state| state.seen_until).filter(|_| is_whole)
     }
 
     /// What was on the disk and is not there any more: the log in which it ended, and its epoch.
     pub(crate) fn lost(&self) -> Option<(EpochNumber, LogFault)> {
-        let Place { epoch, at } = self.had.as_ref().filter(|had| had.at.position > FIRST_EVENT)?;
-        let epochs = &self.picture().epochs;
-        let end = match epochs.iter().find(|own| own.record.number == *epoch) {
-            Some(own) => own.end(),
-            // Nobody needed it any more.
-            None if epochs.iter().any(|own| own.record.number > *epoch) => return None,
-            None => None,
-        };
-        if end.as_ref().is_some_and(|end| end >= at) {
-            return None;
-        }
-        let here = end.map_or("nothing is here".to_owned(), |end| format!("the logs here end at {end}"));
-        let reason = format!("was on the disk up to byte {}, and {here}", at.position);
-        Some((*epoch, LogFault { name: at.file.clone(), reason }))
+        lost(self.state.as_ref()?, self.picture())
     }
 
     /// All that is in it.
