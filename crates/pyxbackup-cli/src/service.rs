@@ -39,8 +39,8 @@ impl Service {
 
 /// How a streamer does, in one line.
 pub(crate) fn summary(state: &StreamerState) -> String {
-    let place = state.synced.as_ref().map_or("nothing yet".to_owned(), ToString::to_string);
     let connection = match (state.is_connected, &state.last_error) {
+        _ if state.is_over => "ended".to_owned(),
         (true, _) if state.is_semi_sync => "semisynchronous".to_owned(),
         (true, _) => "connected".to_owned(),
         (false, Some(error)) => format!("not connected: {error}"),
@@ -53,7 +53,13 @@ pub(crate) fn summary(state: &StreamerState) -> String {
         (Some(seconds), Some(bytes)) => format!(", {seconds} s and {} behind", units::bytes(bytes)),
         _ => String::new(),
     };
-    format!("{place} on disk; {connection}{behind}")
+    format!("{}; {connection}{behind}", on_disk(state))
+}
+
+/// Up to where it has the logs.
+pub(crate) fn on_disk(state: &StreamerState) -> String {
+    let place = state.synced.as_ref().map_or("nothing yet".to_owned(), ToString::to_string);
+    format!("{place} on disk")
 }
 
 #[cfg(test)]
@@ -74,5 +80,7 @@ mod tests {
         assert_eq!(summary(&state), "b.000042:1234 on disk; semisynchronous, up to date");
         (state.is_connected, state.last_error) = (false, Some("gone".to_owned()));
         assert_eq!(summary(&state), "b.000042:1234 on disk; not connected: gone");
+        state.is_over = true;
+        assert_eq!(summary(&state), "b.000042:1234 on disk; ended");
     }
 }

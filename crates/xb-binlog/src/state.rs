@@ -8,6 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use xb_core::BinlogCoord;
 use xb_pipeline::fs::{FsError, write_atomic_readable};
+use xb_pipeline::presence::{Presence, ProcessMark};
 
 use crate::archive::EpochNumber;
 use crate::stream::Snapshot;
@@ -24,10 +25,17 @@ pub struct StreamerState {
     pub started: DateTime<Utc>,
     /// Its process.
     pub pid: u32,
+    /// By what it is told whether that still runs. Older streamers did not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub process: Option<ProcessMark>,
     /// Whether it is to go on for ever.
     pub is_continuous: bool,
     /// Whether it has ended.
     pub is_over: bool,
+    /// Why there is no continuous streamer any more although nobody asked it to end. Stays until another one begins,
+    /// or one that was to take what there is has done so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_with: Option<String>,
     /// The server, and as whom it speaks to it.
     pub server: String,
     /// Whether there is a connection.
@@ -56,8 +64,22 @@ pub struct StreamerState {
     pub push_error: Option<String>,
 }
 
-/// A streamer writes its state every few seconds.
+/// A streamer writes its state every few seconds. One that has not for so long does not stream.
 const SILENT: TimeDelta = TimeDelta::seconds(30);
+
+/// How a streamer ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// It took what there was, as it was to.
+    Done,
+    /// Somebody asked it to end.
+    Asked,
+    /// With an error.
+    Error(String),
+}
+
+/// What is said of one that ended without a word.
+const KILLED: &str = "the streamer is gone (killed?)";
 
 impl StreamerState {
     /// Of one that has just begun, of which nothing else is known.
@@ -67,8 +89,10 @@ impl StreamerState {
             updated: now,
             started: now,
             pid,
+            process: None,
             is_continuous: true,
             is_over: false,
+            ended_with: None,
             server,
             is_connected: false,
             is_semi_sync: false,
@@ -85,16 +109,55 @@ impl StreamerState {
         }
     }
 
-    /// Whether the streamer runs, as far as can be told from when it last wrote.
+    /// Whether the streamer runs, and does something: by its process, as far as that can be seen from here, and by
+    /// when it last wrote.
     #[must_use]
     pub fn is_running(&self, now: DateTime<Utc>) -> bool {
-        !self.is_over && now - self.updated < SILENT
+        !self.is_over && !self.is_silent(now) && self.presence() != Presence::Gone
+    }
+
+    /// Why nobody streams any more who was to go on for ever, and was not asked to end.
+    #[must_use]
+    pub fn lost(&self, now: DateTime<Utc>) -> Option<&str> {
+        let is_gone = || match self.presence() {
+            Presence::Here => false,
+            Presence::Gone => true,
+            Presence::Unknown => self.is_silent(now),
+        };
+        self.left().filter(|_| self.ended_with.is_some() || is_gone())
+    }
+
+    /// The same for who holds the archive, so that nobody else streams into it.
+    #[must_use]
+    pub fn left(&self) -> Option<&str> {
+        let is_killed = self.is_continuous && !self.is_over;
+        self.ended_with.as_deref().or(is_killed.then_some(KILLED))
+    }
+
+    fn is_silent(&self, now: DateTime<Utc>) -> bool {
+        now - self.updated >= SILENT
+    }
+
+    fn presence(&self) -> Presence {
+        self.process.as_ref().map_or(Presence::Unknown, ProcessMark::presence)
+    }
+
+    /// Notes that it has ended, and how.
+    pub fn end(&mut self, end: End) {
+        self.is_over = true;
+        self.is_connected = false;
+        match end {
+            // Whoever takes what there is now and then does not replace a streamer by failing.
+            End::Error(_) | End::Asked if !self.is_continuous => {}
+            End::Error(error) => self.ended_with = Some(error),
+            End::Done | End::Asked => self.ended_with = None,
+        }
     }
 
     /// Takes over what a streamer says of itself.
     pub fn update(&mut self, snapshot: Snapshot, now: DateTime<Utc>) {
         self.updated = now;
-        self.is_connected = snapshot.is_connected;
+        self.is_connected = snapshot.is_connected && !self.is_over;
         self.is_semi_sync = snapshot.is_semi_sync;
         // A place in one epoch is none in the next.
         let before = self.synced.take().filter(|_| self.epoch == snapshot.epoch);
@@ -131,5 +194,80 @@ impl StreamerState {
         let text = serde_json::to_vec_pretty(self)
             .map_err(|error| FsError::on("write", &path)(io::Error::other(error)))?;
         write_atomic_readable(&path, &text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp(seconds, 0).unwrap()
+    }
+
+    fn begun() -> StreamerState {
+        StreamerState::begun(at(0), 1, "db1".to_owned())
+    }
+
+    fn own() -> ProcessMark {
+        ProcessMark::own().unwrap()
+    }
+
+    /// A process that had our number before us.
+    fn dead() -> ProcessMark {
+        ProcessMark { started_ticks: own().started_ticks - 1, ..own() }
+    }
+
+    #[test]
+    fn a_streamer_whose_process_is_gone_does_not_run_and_one_that_is_silent_neither() {
+        let of = |process| StreamerState { process, ..begun() };
+        let runs = |state: StreamerState| [0, 29, 30].map(|now| state.is_running(at(now)));
+        assert_eq!(runs(of(None)), [true, true, false]);
+        assert_eq!(runs(of(Some(own()))), [true, true, false]);
+        assert_eq!(runs(of(Some(dead()))), [false; 3]);
+        assert_eq!(runs(StreamerState { is_over: true, ..of(Some(own())) }), [false; 3]);
+    }
+
+    #[test]
+    fn a_continuous_streamer_that_was_killed_is_lost_and_one_that_hangs_is_not() {
+        let lost = |process, now| StreamerState { process, ..begun() }.lost(at(now)).map(str::to_owned);
+        assert_eq!(lost(Some(dead()), 0).as_deref(), Some(KILLED));
+        assert_eq!(lost(Some(own()), 1000), None);
+        assert_eq!(begun().left(), Some(KILLED));
+        assert_eq!((lost(None, 29), lost(None, 30).as_deref()), (None, Some(KILLED)));
+        let once = StreamerState { process: Some(dead()), is_continuous: false, ..begun() };
+        assert_eq!(once.lost(at(0)), None);
+        let over = StreamerState { process: Some(dead()), is_over: true, ..begun() };
+        assert_eq!((over.lost(at(1000)), over.left()), (None, None));
+    }
+
+    #[test]
+    fn what_a_continuous_streamer_ended_with_stays_until_one_was_well() {
+        let error = || End::Error("gone".to_owned());
+        let ended = |is_continuous, before: Option<&str>, end| {
+            let ended_with = before.map(str::to_owned);
+            let mut state = StreamerState { is_continuous, ended_with, is_connected: true, ..begun() };
+            state.end(end);
+            assert!(state.is_over && !state.is_connected);
+            state.ended_with
+        };
+        assert_eq!(ended(true, None, error()).as_deref(), Some("gone"));
+        assert_eq!(ended(true, None, End::Asked), None);
+        assert_eq!(ended(false, Some("before"), error()).as_deref(), Some("before"));
+        assert_eq!(ended(false, Some("before"), End::Asked).as_deref(), Some("before"));
+        assert_eq!(ended(false, Some("before"), End::Done), None);
+        assert_eq!(ended(false, None, error()), None);
+    }
+
+    #[test]
+    fn a_state_of_before_is_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let state = StreamerState { process: Some(own()), ended_with: Some("gone".to_owned()), ..begun() };
+        state.write(directory.path()).unwrap();
+        assert_eq!(StreamerState::read(directory.path()).unwrap(), Some(state));
+        begun().write(directory.path()).unwrap();
+        let text = fs::read_to_string(directory.path().join(STATE_FILE)).unwrap();
+        assert!(!text.contains("process") && !text.contains("ended_with"), "{text}");
+        assert_eq!(StreamerState::read(directory.path()).unwrap(), Some(begun()));
     }
 }

@@ -17,6 +17,7 @@ pub mod flush;
 pub mod fs;
 pub mod keys;
 pub mod monitor;
+pub mod presence;
 pub mod probe;
 pub mod process;
 pub mod receive;

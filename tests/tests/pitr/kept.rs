@@ -4,7 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use rustix::process::Signal;
+use serde_json::{Value, json};
 use xb_core::settings::EncryptWith;
+use xb_tests::cli::Running;
 use xb_tests::home::Form;
 use xb_tests::{cli, files, wait_until};
 
@@ -63,23 +65,163 @@ fn a_damaged_log_is_told_and_does_not_get_elsewhere() {
     assert!(status.text().contains("damaged here do not get elsewhere"), "{}", status.text());
 }
 
+/// The level of the check of binary logs, and what it says.
+fn told(scene: &Scene) -> (String, String) {
+    let status: Value = serde_json::from_str(&cli::run(&scene.home, &["--json", "status"]).stdout).unwrap();
+    let checks = status["checks"].as_array().unwrap();
+    let check = checks.iter().find(|check| check["name"] == "binlogs").unwrap();
+    let text = |key: &str| check[key].as_str().unwrap().to_owned();
+    (text("level"), text("message"))
+}
+
+/// What `binlog list` says of the streamer, and whether one runs.
+fn listed(scene: &Scene) -> (String, bool) {
+    let list = scene.good(&["binlog", "list"]);
+    let line = list.lines().find(|line| line.contains("streaming")).unwrap_or_default().to_owned();
+    let json = cli::run(&scene.home, &["binlog", "list", "--format=json"]).good().stdout;
+    let report: Value = serde_json::from_str(&json).unwrap();
+    let [is_streaming, is_connected] = [&report["is_streaming"], &report["streamer"]["is_connected"]];
+    assert!(is_streaming == &json!(true) || is_connected == &json!(false), "{report}");
+    (line, is_streaming.as_bool().unwrap())
+}
+
+/// A streamer that has taken what the server had.
+fn streaming(scene: &Scene, args: &[&str]) -> Running {
+    let mut streamer = cli::start(&scene.home, &[&["binlog-stream"], args].concat());
+    wait_until("all is seen", LIMIT, || {
+        assert!(!streamer.has_ended(), "{}", streamer.said());
+        listed(scene).0.contains("up to date") && told(scene).0 == "OK"
+    });
+    streamer
+}
+
+/// What the state file says of a key.
+fn noted(scene: &Scene, key: &str) -> Value {
+    let text = fs::read(scene.home.store().join("binlogs/streamer.json")).unwrap();
+    serde_json::from_slice::<Value>(&text).unwrap()[key].clone()
+}
+
 #[test]
 fn whoever_asks_is_told_whether_somebody_streams() {
     let scene = Scene::new();
     scene.good(&["full"]);
-    // The server does not wait for its replicas.
+    let streamer = streaming(&scene, &[]);
+    let (line, is_streaming) = listed(&scene);
+    assert!(line.starts_with("streaming: ") && is_streaming, "{line}");
+    streamer.kill();
+    let (line, is_streaming) = listed(&scene);
+    assert!(line.starts_with("not streaming; last: ") && line.ends_with("(killed?)"), "{line}");
+    assert!(!line.contains("up to date") && !line.contains("connect") && !is_streaming, "{line}");
+    let (level, message) = told(&scene);
+    let killed = "Binary logs are streamed no more: the streamer is gone (killed?)";
+    assert_eq!((level.as_str(), message.as_str()), ("WARN", killed));
+    // Somebody wants it to end.
+    let streamer = streaming(&scene, &[]);
+    streamer.signal(Signal::TERM);
+    streamer.wait().good();
+    assert_eq!(told(&scene).0, "OK");
+    let (line, is_streaming) = listed(&scene);
+    assert!(line.starts_with("not streaming; last: ") && line.ends_with(" on disk"), "{line}");
+    assert!(!is_streaming);
+}
+
+#[test]
+fn whoever_wants_to_be_waited_for_is_told_that_nobody_waits() {
+    let scene = Scene::new();
+    scene.good(&["full"]);
     let mut streamer = cli::start(&scene.home, &["binlog-stream", "--binlog-semisync"]);
-    wait_until("it is told that somebody streams", LIMIT, || {
-        assert!(!streamer.has_ended(), "{}", streamer.said());
-        scene.good(&["binlog", "list"]).contains("\nstreaming: ")
-    });
     wait_until("it is told that nobody waits", LIMIT, || {
+        assert!(!streamer.has_ended(), "{}", streamer.said());
         streamer.said().contains("does not wait for its replicas")
     });
     streamer.signal(Signal::TERM);
     streamer.wait().good();
-    let list = scene.good(&["binlog", "list"]);
-    assert!(list.contains("\nnot streaming; last: "), "{list}");
+}
+
+#[test]
+fn a_streamer_that_ends_with_an_error_is_told_until_one_is_well() {
+    let scene = Scene::new();
+    scene.good(&["full"]);
+    scene.stream();
+    assert_eq!(told(&scene).0, "OK");
+    // What comes next is gone before it was taken.
+    scene.sql("FLUSH BINARY LOGS; INSERT INTO d.t (v) VALUES ('lost'); FLUSH BINARY LOGS;");
+    // The server keeps a log until it is sure that it needs it no more.
+    wait_until("it is purged", LIMIT, || {
+        scene.sql("PURGE BINARY LOGS TO 'mysql-bin.000003';");
+        scene.server.sql("SHOW BINARY LOGS;").unwrap()[0][0] == "mysql-bin.000003"
+    });
+    cli::run(&scene.home, &["binlog-stream"]).ended_with(66);
+    let is_told = || {
+        let (level, message) = told(&scene);
+        let text = "Binary logs are streamed no more: the server has no binary log";
+        assert!(level == "WARN" && message.starts_with(text), "{level}: {message}");
+    };
+    is_told();
+    let (line, _) = listed(&scene);
+    assert!(line.contains("the server has no binary log"), "{line}");
+    // As bad.
+    cli::run(&scene.home, &["binlog-stream", "--once"]).ended_with(66);
+    is_told();
+    scene.good(&["binlog-stream", "--once", "--binlog-resume"]);
+    assert_eq!(noted(&scene, "ended_with"), Value::Null);
+    let (_, message) = told(&scene);
+    assert!(!message.contains("streamed no more"), "{message}");
+}
+
+#[test]
+fn a_streamer_that_cannot_begin_again_is_told() {
+    let scene = Scene::new();
+    scene.good(&["full"]);
+    scene.stream();
+    // With what, is not set.
+    let ended = cli::run(&scene.home, &["binlog-stream", "--binlog-encrypt"]);
+    assert!(ended.code != Some(0), "{}", ended.text());
+    let (level, message) = told(&scene);
+    assert!(level == "WARN" && message.starts_with("Binary logs are streamed no more: "), "{message}");
+}
+
+#[test]
+fn an_outage_is_told_once_and_so_is_its_end() {
+    let mut scene = Scene::new();
+    scene.good(&["full"]);
+    let mut streamer = streaming(&scene, &[]);
+    scene.server.stop().unwrap();
+    wait_until("several attempts were made", LIMIT, || {
+        assert!(!streamer.has_ended(), "{}", streamer.said());
+        noted(&scene, "failures").as_u64().unwrap() >= 3
+    });
+    let (line, is_streaming) = listed(&scene);
+    assert!(is_streaming && line.contains("not connected") && !line.contains("up to date"), "{line}");
+    scene.server.start().unwrap();
+    wait_until("it is connected again", LIMIT, || {
+        assert!(!streamer.has_ended(), "{}", streamer.said());
+        streamer.said().contains("again, after")
+    });
+    streamer.signal(Signal::TERM);
+    let said = streamer.wait().good().stderr;
+    let away = said.lines().filter(|line| line.contains("trying again")).collect::<Vec<_>>();
+    assert!(away.len() == 1 && away[0].contains("WARN") && away[0].contains(" is away: "), "{said}");
+    assert_eq!(said.matches("again, after").count(), 1, "{said}");
+    let logs = files::everything_below(&scene.home.work());
+    let log = logs.iter().rfind(|path| path.ends_with("-pyxbackup.log")).unwrap();
+    let log = fs::read_to_string(scene.home.work().join(log)).unwrap();
+    assert!(log.contains(" is away: ") && log.contains("again, after"), "{log}");
+}
+
+#[test]
+fn a_push_that_was_broken_off_by_a_signal_is_no_push_error() {
+    let mut scene = Scene::new();
+    let [_, whole] = broken_and_whole(&scene);
+    scene.home.settings.copy_to = words(&[whole]);
+    scene.good(&["full"]);
+    scene.sql("INSERT INTO d.t (v) VALUES ('x'); FLUSH BINARY LOGS;");
+    let streamer = streaming(&scene, &["--binlog-push-interval=3600"]);
+    wait_until("the closed log is pushed", LIMIT, || noted(&scene, "unpushed") == 0);
+    streamer.signal(Signal::TERM);
+    streamer.wait().good();
+    assert_eq!([noted(&scene, "push_error"), noted(&scene, "unpushed")], [Value::Null, Value::Null]);
+    assert_eq!(told(&scene).0, "OK");
 }
 
 #[test]

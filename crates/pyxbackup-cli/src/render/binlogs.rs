@@ -33,8 +33,11 @@ pub(crate) fn list(report: &LogsReport) -> String {
         text.push_str(&format!("GAP between {} and {}: {}\n", place(&gap.from), place(&gap.to), gap.reason));
     }
     if let Some(state) = &report.streamer {
-        let runs = if report.is_streaming { "streaming" } else { "not streaming; last" };
-        text.push_str(&format!("{runs}: {}\n", service::summary(state)));
+        text.push_str(&match (report.is_streaming, &report.lost) {
+            (true, _) => format!("streaming: {}\n", service::summary(state)),
+            (false, Some(lost)) => format!("not streaming; last: {}; {lost}\n", service::on_disk(state)),
+            (false, None) => format!("not streaming; last: {}\n", service::on_disk(state)),
+        });
     }
     text
 }

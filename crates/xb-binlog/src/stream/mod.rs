@@ -119,6 +119,7 @@ impl<'o> Backoff<'o> {
             return Err(StreamError::GivenUp { attempts, last: Box::new(error) });
         }
         let doubled = self.options.first_pause.saturating_mul(1 << (attempts - 1).min(16));
+        progress.tries_again();
         progress.shows_life();
         pause(doubled.min(self.options.longest_pause), cancel);
         progress.shows_life();

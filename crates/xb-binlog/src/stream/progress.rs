@@ -33,6 +33,7 @@ struct State {
     received_bytes: u64,
     completed: u64,
     failures: u64,
+    retries: u64,
     last_error: Option<String>,
     /// When the streamer last showed that it is not stuck.
     sign_of_life: Option<Instant>,
@@ -63,6 +64,8 @@ pub struct Snapshot {
     pub completed: u64,
     /// Connections that failed or broke.
     pub failures: u64,
+    /// Those of them after which it was tried again.
+    pub retries: u64,
     /// Why the last one did.
     pub last_error: Option<String>,
 }
@@ -87,6 +90,7 @@ impl Progress {
             received_bytes: state.received_bytes,
             completed: state.completed,
             failures: state.failures,
+            retries: state.retries,
             last_error: state.last_error.clone(),
         }
     }
@@ -161,6 +165,11 @@ impl Progress {
         state.is_connected = false;
         state.failures += 1;
         state.last_error = Some(error.to_string());
+    }
+
+    /// The last failure is no reason to end.
+    pub(super) fn tries_again(&self) {
+        self.lock().retries += 1;
     }
 
     pub(super) fn bytes(&self) -> u64 {

@@ -53,6 +53,9 @@ pub struct LogsReport {
     pub streamer: Option<StreamerState>,
     /// Whether it runs.
     pub is_streaming: bool,
+    /// Why there is none any more that was to go on for ever, unless it was asked to end.
+    #[serde(rename = "streaming_ended_with", skip_serializing_if = "Option::is_none")]
+    pub lost: Option<String>,
 }
 
 /// A recovery to a point, done or planned.

@@ -66,6 +66,15 @@ fn is_waited_for(state: &StreamerState, now: DateTime<Utc>) -> bool {
     state.is_semi_sync || !state.is_continuous || !state.is_running(now)
 }
 
+/// What is said when nobody streams any more who should, however little is missing yet.
+fn lost(error: &str, lag: Option<i64>, limit_seconds: i64) -> (Level, String) {
+    let late = lag.filter(|lag| *lag > limit_seconds);
+    let is_critical = late.is_some_and(|lag| lag > limit_seconds.saturating_mul(MUCH_TOO_LATE));
+    let level = if is_critical { Level::Critical } else { Level::Warn };
+    let late = late.map(|lag| format!("; they are {lag} s behind")).unwrap_or_default();
+    (level, format!("Binary logs are streamed no more: {error}{late}"))
+}
+
 impl Glance {
     /// The values behind the verdict.
     pub(crate) fn values(&self, now: DateTime<Utc>) -> LogsValues {
@@ -96,7 +105,11 @@ impl Glance {
             let text = "Binary logs are missing since the newest backup: take a full backup".to_owned();
             return Some((Level::Critical, text));
         }
-        let Some(lag) = self.values(now).lag_seconds else {
+        let lag = self.values(now).lag_seconds;
+        if let Some(error) = state.lost(now) {
+            return Some(lost(error, lag, limit_seconds));
+        }
+        let Some(lag) = lag else {
             return Some((Level::Warn, "Binary logs were never complete so far".to_owned()));
         };
         let why = state.last_error.as_ref().filter(|_| !state.is_connected);
@@ -178,13 +191,34 @@ mod tests {
 
     #[test]
     fn it_is_told_that_nobody_streams_and_what_keeps_the_streamer() {
-        assert_told(&of(state(0)), 400, Level::Warn, "Binary logs are 400 s behind, nobody streams");
         let over = StreamerState { is_over: true, ..state(400) };
         assert_told(&of(over), 400, Level::Warn, "Binary logs are 400 s behind, nobody streams");
         let away = StreamerState { last_error: Some("no route".to_owned()), ..state(400) };
         assert_told(&of(away.clone()), 400, Level::Warn, "Binary logs are 400 s behind");
         let away = StreamerState { is_connected: false, ..away };
         assert_told(&of(away), 400, Level::Warn, "Binary logs are 400 s behind: no route");
+    }
+
+    #[test]
+    fn a_streamer_that_ended_with_an_error_or_was_killed_is_told_at_once() {
+        let ended = |now| {
+            let ended_with = Some("the server has no b.000001".to_owned());
+            of(StreamerState { is_over: true, is_connected: false, ended_with, ..state(now) })
+        };
+        let text = "Binary logs are streamed no more: the server has no b.000001";
+        assert_told(&ended(0), 0, Level::Warn, text);
+        assert_told(&ended(0), 300, Level::Warn, text);
+        assert_told(&ended(0), 301, Level::Warn, &format!("{text}; they are 301 s behind"));
+        assert_told(&ended(0), 3601, Level::Critical, &format!("{text}; they are 3601 s behind"));
+        let killed = "Binary logs are streamed no more: the streamer is gone (killed?)";
+        assert_told(&of(state(0)), 29, Level::Ok, "Binary logs are complete up to 29 s ago");
+        assert_told(&of(state(0)), 30, Level::Warn, killed);
+        let never = StreamerState { seen_until: None, ..state(0) };
+        assert_told(&of(never), 30, Level::Warn, killed);
+        let waited_for = Glance { wants_semi_sync: true, ..of(state(0)) };
+        assert_told(&waited_for, 30, Level::Warn, killed);
+        let asked = StreamerState { is_over: true, ..state(0) };
+        assert_told(&of(asked), 30, Level::Ok, "Binary logs are complete up to 30 s ago");
     }
 
     #[test]

@@ -10,12 +10,15 @@ use std::time::{Duration, Instant};
 
 use xb_binlog::archive::{BinlogArchive, LogState, Picture, Place, convert};
 use xb_binlog::push::{Pusher, Unclosed};
-use xb_binlog::state::StreamerState;
+use xb_binlog::state::{End, StreamerState};
 use xb_binlog::stream::Progress;
+use xb_core::ErrorClass;
 use xb_pipeline::Packing;
 use xb_pipeline::keys::Keys;
+use xb_pipeline::presence::ProcessMark;
 use xb_pipeline::store::StoreAddress;
 
+use super::connection::{Connection, Line};
 use super::stream::StreamRequest;
 use super::{forms, prune};
 use crate::context::Context;
@@ -25,7 +28,7 @@ use crate::stores;
 
 /// How often it is told how the streamer does.
 const BEAT: Duration = Duration::from_secs(1);
-/// How often that is written down.
+/// How often that is written down. When a connection comes or goes, at once.
 const NOTE: Duration = Duration::from_secs(5);
 /// A streamer that has not done anything for so long is stuck.
 const STUCK: Duration = Duration::from_secs(90);
@@ -65,8 +68,11 @@ impl<'a> Keeper<'a> {
         let now = context.now().to_utc();
         // What an earlier one was sure of stays true.
         let before = StreamerState::read(archive.root()).ok().flatten();
+        let lost = before.as_ref().and_then(StreamerState::left).map(ToOwned::to_owned);
         let state = StreamerState {
+            process: ProcessMark::own(),
             is_continuous: !request.once,
+            ended_with: lost.filter(|_| request.once),
             seen_until: before.and_then(|before| before.seen_until),
             ..StreamerState::begun(now, std::process::id(), server)
         };
@@ -93,24 +99,27 @@ impl<'a> Keeper<'a> {
             });
             self.beat(&doing);
         });
-        let mut state = self.lock().clone();
-        state.is_over = true;
-        state.is_connected = false;
+        let state = self.lock().clone();
         self.note(&state);
         state
     }
 
+    /// Streaming is over. What is left to do with logs may take long, and who asks is to know before.
+    pub(super) fn ended(&self, end: End) {
+        self.lock().end(end);
+    }
+
     /// Tells how the streamer does, until there is nothing left to do.
     fn beat(&self, doing: &Receiver<()>) {
-        let mut noted: Option<Instant> = None;
-        let mut has_warned = false;
+        let mut noted: Option<(Instant, bool)> = None;
+        let (mut has_warned, mut connection) = (false, Connection::default());
         loop {
-            let now = self.context.now().to_utc();
-            let state = {
-                let mut state = self.lock();
-                state.update(self.progress.snapshot(now.timestamp()), now);
-                state.clone()
-            };
+            let (state, retries) = self.look();
+            match connection.look(&state, retries, Instant::now()) {
+                Some(Line::Warn(text)) => self.context.monitor().warn(&text),
+                Some(Line::Info(text)) => self.context.monitor().info(&text),
+                None => {}
+            }
             let waits = state.is_semi_sync || !state.is_connected;
             if self.context.settings.binlogs.binlog_semisync && !waits && !has_warned {
                 self.context.monitor().warn(NO_SEMI_SYNC);
@@ -118,16 +127,28 @@ impl<'a> Keeper<'a> {
             }
             let is_alive = self.progress.silent_for().is_none_or(|silent| silent < STUCK);
             (self.request.beat)(&state, is_alive);
-            if noted.is_none_or(|noted| noted.elapsed() >= NOTE) {
+            let is_due = |(at, was_connected): (Instant, bool)| {
+                at.elapsed() >= NOTE || was_connected != state.is_connected
+            };
+            if noted.is_none_or(is_due) {
                 self.note(&state);
-                noted = Some(Instant::now());
+                noted = Some((Instant::now(), state.is_connected));
             }
             if is_over(doing, BEAT) {
                 break;
             }
         }
+        self.look();
+    }
+
+    /// How the streamer does now, and how often it was tried again so far.
+    fn look(&self) -> (StreamerState, u64) {
         let now = self.context.now().to_utc();
-        self.lock().update(self.progress.snapshot(now.timestamp()), now);
+        let mut state = self.lock();
+        let snapshot = self.progress.snapshot(now.timestamp());
+        let retries = snapshot.retries;
+        state.update(snapshot, now);
+        (state.clone(), retries)
     }
 
     /// A state that cannot be written is no reason to stop streaming.
@@ -172,16 +193,15 @@ impl<'a> Keeper<'a> {
 
     /// Gives closed logs their form and brings them elsewhere; whether all went well.
     fn deal_with_logs(&self, pushers: &mut Pushers) -> bool {
-        let formed = self.give_form();
-        if let Err(error) = &formed {
-            self.warn("a closed log stays as it is", error);
+        let mut round = Round::default();
+        if let Err(error) = self.give_form() {
+            self.warn("a closed log stays as it is", &error);
+            round.failed("their form", &error);
         }
-        let is_pushed = self.push(pushers);
-        if let Err(error) = &formed {
-            let mut state = self.lock();
-            state.push_error.get_or_insert(format!("their form: {error}"));
-        }
-        is_pushed && formed.is_ok()
+        self.push(pushers, &mut round);
+        let is_good = round.failure.is_none() && !round.is_broken_off;
+        round.settle(&mut self.lock());
+        is_good
     }
 
     /// All that is closed, without reading what is not.
@@ -200,10 +220,10 @@ impl<'a> Keeper<'a> {
         Ok(())
     }
 
-    /// Brings what is new to the other stores; whether they all have it.
-    fn push(&self, pushers: &mut Pushers) -> bool {
+    /// Brings what is new to the other stores.
+    fn push(&self, pushers: &mut Pushers, round: &mut Round) {
         if self.stores.is_empty() {
-            return true;
+            return;
         }
         let snapshot = self.progress.snapshot(0);
         let synced = snapshot.epoch.zip(snapshot.synced).map(|(epoch, at)| Place { epoch, at });
@@ -212,10 +232,10 @@ impl<'a> Keeper<'a> {
             Ok(picture) => picture,
             Err(error) => {
                 self.warn("binary logs are not pushed", &error);
-                return false;
+                return round.failed("other stores", &error);
             }
         };
-        let (mut missing, mut failure) = (0, None);
+        let (mut missing, mut is_known) = (0, true);
         for address in &self.stores {
             let pusher = match pushers.entry(address.to_string()) {
                 Entry::Occupied(entry) => Ok(entry.into_mut()),
@@ -227,17 +247,14 @@ impl<'a> Keeper<'a> {
             match pusher.and_then(|pusher| self.push_to(pusher, &picture, open.as_ref())) {
                 Ok(left) => missing += left,
                 Err(error) => {
+                    is_known = false;
                     pushers.remove(&address.to_string());
                     self.warn(&format!("binary logs did not get to {address}; this is tried again"), &error);
-                    failure = Some(format!("{address}: {error}"));
+                    round.failed(&address.to_string(), &error);
                 }
             }
         }
-        let is_good = failure.is_none();
-        let mut state = self.lock();
-        state.unpushed = is_good.then_some(missing);
-        state.push_error = failure;
-        is_good
+        round.missing = is_known.then_some(missing);
     }
 
     /// How many closed logs the store still lacks.
@@ -267,6 +284,34 @@ impl<'a> Keeper<'a> {
     fn warn(&self, what: &str, error: &EngineError) {
         if self.context.cancel().check().is_ok() {
             self.context.monitor().warn(&format!("{what}: {error}"));
+        }
+    }
+}
+
+/// What came of dealing with logs once.
+#[derive(Default)]
+struct Round {
+    /// Logs that other stores do not have yet, where that is known.
+    missing: Option<u64>,
+    failure: Option<String>,
+    /// Somebody asked to stop before it was done.
+    is_broken_off: bool,
+}
+
+impl Round {
+    fn failed(&mut self, what: &str, error: &EngineError) {
+        if error.class() == ErrorClass::Cancelled {
+            self.is_broken_off = true;
+        } else {
+            self.failure = Some(format!("{what}: {error}"));
+        }
+    }
+
+    /// Notes it. What was broken off says nothing new of what went wrong before.
+    fn settle(self, state: &mut StreamerState) {
+        state.unpushed = self.missing;
+        if self.failure.is_some() || !self.is_broken_off {
+            state.push_error = self.failure;
         }
     }
 }
@@ -304,7 +349,39 @@ fn is_over(other: &Receiver<()>, length: Duration) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use chrono::DateTime;
+    use xb_pipeline::cancel::{CancelReason, Cancelled};
+    use xb_pipeline::store::{StoreError, StoreErrorKind};
+
     use super::*;
+
+    /// What is noted as push error when this went wrong, and that was known before.
+    fn settled(errors: &[EngineError], before: Option<&str>) -> Option<String> {
+        let mut round = Round::default();
+        errors.iter().for_each(|error| round.failed("/copies", error));
+        let mut state = StreamerState::begun(DateTime::UNIX_EPOCH, 1, "db1".to_owned());
+        (state.unpushed, state.push_error) = (Some(7), before.map(str::to_owned));
+        round.settle(&mut state);
+        assert_eq!(state.unpushed, None);
+        state.push_error
+    }
+
+    #[test]
+    fn a_push_that_somebody_broke_off_is_no_push_error() {
+        let stopped = || EngineError::from(Cancelled(CancelReason::Terminate));
+        let store = |kind| {
+            let (store, action, reason) = ("/copies".to_owned(), "write", "full".to_owned());
+            EngineError::from(StoreError { kind, store, action, path: None, reason })
+        };
+        let full = || store(StoreErrorKind::Full);
+        let said = Some(format!("/copies: {}", full()));
+        assert_eq!(settled(&[], Some("before")), None);
+        assert_eq!(settled(&[full()], None), said);
+        assert_eq!(settled(&[stopped()], None), None);
+        assert_eq!(settled(&[store(StoreErrorKind::Cancelled)], None), None);
+        assert_eq!(settled(&[stopped()], Some("before")), Some("before".to_owned()));
+        assert_eq!(settled(&[full(), stopped()], Some("before")), said);
+    }
 
     #[test]
     fn logs_are_dealt_with_when_one_was_closed_and_again_a_minute_after_a_failure() {

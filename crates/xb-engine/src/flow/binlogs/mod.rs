@@ -1,5 +1,6 @@
 //! Binary logs next to backups: where they are, and which of them backups need.
 
+mod connection;
 mod forms;
 pub(crate) mod glance;
 mod keeper;

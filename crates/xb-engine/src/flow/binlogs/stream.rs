@@ -9,12 +9,12 @@ use xb_binlog::archive::{BinlogArchive, EpochNumber};
 use xb_binlog::elsewhere::Elsewhere;
 use xb_binlog::source::mysqlbinlog::VendorOptions;
 use xb_binlog::source::native::{NativeOptions, Tls};
-use xb_binlog::state::StreamerState;
+use xb_binlog::state::{End, StreamerState};
 use xb_binlog::stream::{
     Around, BackupPoint, FirstLog, FollowOptions, Progress, StreamError, StreamOptions, follow,
 };
-use xb_core::BinlogName;
 use xb_core::settings::BinlogTls;
+use xb_core::{BinlogName, ErrorClass};
 use xb_pipeline::fs::create_dir_private;
 use xb_pipeline::keys::Keys;
 use xb_pipeline::monitor::Phase;
@@ -49,19 +49,12 @@ pub(crate) fn run(context: &Context, request: &StreamRequest) -> Result<StreamRe
     let root = directory(context)?;
     create_dir_private(&root)?;
     let archive = BinlogArchive::open(&root)?;
-    let options = FollowOptions {
-        stream: stream_options(context, request)?,
-        first: first_log(context, &archive)?,
-        resume: context.settings.binlogs.binlog_resume,
-        taken: taken(context, &archive)?,
-    };
-    let connect = options.stream.source.connect.to_string();
-    context.monitor().phase(Phase::Stream, &connect, None);
-    context.monitor().info(&format!("streaming the binary logs of {connect} into {}", root.display()));
-    let (progress, (end, streaming)) = (Progress::default(), channel());
-    let keeper = Keeper::new(context, &archive, &progress, request, connect)?;
+    let progress = Progress::default();
+    let begun = begin(context, request, &archive, &progress);
+    let (options, keeper) = begun.inspect_err(|error| note_unbegun(context, request, &archive, error))?;
+    let (end, streaming) = channel();
     let (outcome, mut state) = std::thread::scope(|scope| {
-        let watching = scope.spawn(move || keeper.run(streaming));
+        let watching = scope.spawn(|| keeper.run(streaming));
         let around = Around {
             progress: &progress,
             monitor: &**context.monitor(),
@@ -69,6 +62,10 @@ pub(crate) fn run(context: &Context, request: &StreamRequest) -> Result<StreamRe
             cancel: context.cancel(),
         };
         let outcome = follow(&archive, &options, &around);
+        keeper.ended(match &outcome {
+            Ok(()) => End::Done,
+            Err(error) => end_of(error.class(), error),
+        });
         drop(end);
         (outcome, watching.join())
     });
@@ -83,7 +80,48 @@ pub(crate) fn run(context: &Context, request: &StreamRequest) -> Result<StreamRe
     if let (true, Some(problem)) = (request.once, &kept.push_error) {
         return Err(EngineError::LogsNotPushed { reason: problem.clone() });
     }
+    if request.once {
+        // It came too late for streaming, but what is behind it was broken off.
+        context.cancel().check()?;
+    }
     Ok(StreamReport { archive: root, state: kept.clone(), closed })
+}
+
+/// Gets all ready. The archive is held, so that no other streamer is at it.
+fn begin<'a>(
+    context: &'a Context,
+    request: &'a StreamRequest,
+    archive: &'a BinlogArchive,
+    progress: &'a Progress,
+) -> Result<(FollowOptions, Keeper<'a>), EngineError> {
+    let options = FollowOptions {
+        stream: stream_options(context, request)?,
+        first: first_log(context, archive)?,
+        resume: context.settings.binlogs.binlog_resume,
+        taken: taken(context, archive)?,
+    };
+    let (connect, root) = (options.stream.source.connect.to_string(), archive.root().display());
+    context.monitor().phase(Phase::Stream, &connect, None);
+    context.monitor().info(&format!("streaming the binary logs of {connect} into {root}"));
+    let keeper = Keeper::new(context, archive, progress, request, connect)?;
+    Ok((options, keeper))
+}
+
+fn end_of(class: ErrorClass, error: &dyn std::fmt::Display) -> End {
+    if class == ErrorClass::Cancelled { End::Asked } else { End::Error(error.to_string()) }
+}
+
+/// Where there was a streamer before, whoever asks how it does is to know that it cannot begin again.
+fn note_unbegun(context: &Context, request: &StreamRequest, archive: &BinlogArchive, error: &EngineError) {
+    let before = StreamerState::read(archive.root()).ok().flatten();
+    let Some(mut state) = before.filter(|_| !request.once) else { return };
+    if let end @ End::Error(_) = end_of(error.class(), error) {
+        state.is_continuous = true;
+        state.end(end);
+        if let Err(error) = state.write(archive.root()) {
+            context.monitor().debug(&format!("the streamer's state is not written down: {error}"));
+        }
+    }
 }
 
 fn stream_options(context: &Context, request: &StreamRequest) -> Result<StreamOptions, EngineError> {
