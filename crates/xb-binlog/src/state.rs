@@ -118,7 +118,7 @@ impl StreamerState {
 
     /// Why nobody streams any more who was to go on for ever, and was not asked to end.
     #[must_use]
-    pub fn lost(&self, now: DateTime<Utc>) -> Option<&str> {
+    pub fn gone(&self, now: DateTime<Utc>) -> Option<&str> {
         let is_gone = || match self.presence() {
             Presence::Here => false,
             Presence::Gone => true,
@@ -229,16 +229,16 @@ mod tests {
     }
 
     #[test]
-    fn a_continuous_streamer_that_was_killed_is_lost_and_one_that_hangs_is_not() {
-        let lost = |process, now| StreamerState { process, ..begun() }.lost(at(now)).map(str::to_owned);
-        assert_eq!(lost(Some(dead()), 0).as_deref(), Some(KILLED));
-        assert_eq!(lost(Some(own()), 1000), None);
+    fn a_continuous_streamer_that_was_killed_is_gone_and_one_that_hangs_is_not() {
+        let gone = |process, now| StreamerState { process, ..begun() }.gone(at(now)).map(str::to_owned);
+        assert_eq!(gone(Some(dead()), 0).as_deref(), Some(KILLED));
+        assert_eq!(gone(Some(own()), 1000), None);
         assert_eq!(begun().left(), Some(KILLED));
-        assert_eq!((lost(None, 29), lost(None, 30).as_deref()), (None, Some(KILLED)));
+        assert_eq!((gone(None, 29), gone(None, 30).as_deref()), (None, Some(KILLED)));
         let once = StreamerState { process: Some(dead()), is_continuous: false, ..begun() };
-        assert_eq!(once.lost(at(0)), None);
+        assert_eq!(once.gone(at(0)), None);
         let over = StreamerState { process: Some(dead()), is_over: true, ..begun() };
-        assert_eq!((over.lost(at(1000)), over.left()), (None, None));
+        assert_eq!((over.gone(at(1000)), over.left()), (None, None));
     }
 
     #[test]

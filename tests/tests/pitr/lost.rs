@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use xb_tests::cli;
 use xb_tests::files::copy_tree;
 
 use crate::support::{Moment, Scene};
@@ -76,6 +77,8 @@ fn what_the_archive_has_lost_is_told_and_not_taken_for_nothing() {
     assert!(refused.text().contains("ends at"), "{}", refused.text());
     let window = scene.good(&["recovery-window"]);
     assert!(window.contains(&told), "{window}");
+    let status = cli::run(&scene.home, &["--status-format=nagios", "status"]).ended_with(2);
+    assert!(status.text().contains("Binary logs are lost here"), "{}", status.text());
     scene.assert_recovers(&["--to-latest", "--best-effort"], &within.state);
     scene.assert_recovers(&["--to-position", &within.place.to_string()], &within.state);
     // The server still has it.

@@ -1,8 +1,9 @@
 //! The archive at a glance, for those who look at everything: `list` and `status`.
 
 use chrono::{DateTime, Utc};
-use xb_binlog::archive::BinlogArchive;
+use xb_binlog::archive::{BinlogArchive, LogFault};
 use xb_binlog::gap::{Gap, gaps};
+use xb_binlog::lost::lost;
 use xb_binlog::state::StreamerState;
 use xb_catalog::{BackupRecord, Catalog};
 
@@ -21,6 +22,8 @@ pub(crate) struct Glance {
     state: Option<StreamerState>,
     /// Gaps behind the newest backup: what happened since cannot be recovered.
     since_newest: usize,
+    /// What was on the disk and is not there any more.
+    lost: Option<String>,
     /// Why nobody can tell.
     problem: Option<String>,
     /// Whether the server is to wait for the streamer, by the settings.
@@ -39,16 +42,18 @@ pub(crate) fn glance(context: &Context, catalog: &Catalog) -> Glance {
         Ok(picture) => picture,
         Err(error) => return Glance { problem: Some(error.to_string()), state, ..Glance::default() },
     };
+    let lost = state.as_ref().and_then(|state| lost(state, &picture));
+    let lost = lost.map(|(epoch, LogFault { name, reason })| format!("{name} of epoch {epoch} {reason}"));
     let logs = || picture.epochs.iter().flat_map(|epoch| &epoch.logs);
     let (Some(first), Some(last)) = (logs().next(), logs().last()) else {
-        return Glance { state, ..Glance::default() };
+        return Glance { state, lost, ..Glance::default() };
     };
     let gaps = gaps(&picture);
     let newest = catalog.newest().map(|newest| ended(context, newest));
     let since_newest = gaps.iter().filter(|gap| is_behind(gap, newest)).count();
     let (first, last, total) = (first.name.clone(), last.name.clone(), logs().count());
     let summary = Some(LogsSummary { first, last, total, gaps });
-    Glance { summary, state, since_newest, problem: None, wants_semi_sync }
+    Glance { summary, state, since_newest, lost, problem: None, wants_semi_sync }
 }
 
 fn ended(context: &Context, record: &BackupRecord) -> DateTime<Utc> {
@@ -67,7 +72,7 @@ fn is_waited_for(state: &StreamerState, now: DateTime<Utc>) -> bool {
 }
 
 /// What is said when nobody streams any more who should, however little is missing yet.
-fn lost(error: &str, lag: Option<i64>, limit_seconds: i64) -> (Level, String) {
+fn gone(error: &str, lag: Option<i64>, limit_seconds: i64) -> (Level, String) {
     let late = lag.filter(|lag| *lag > limit_seconds);
     let is_critical = late.is_some_and(|lag| lag > limit_seconds.saturating_mul(MUCH_TOO_LATE));
     let level = if is_critical { Level::Critical } else { Level::Warn };
@@ -105,9 +110,12 @@ impl Glance {
             let text = "Binary logs are missing since the newest backup: take a full backup".to_owned();
             return Some((Level::Critical, text));
         }
+        if let Some(lost) = &self.lost {
+            return Some((Level::Critical, format!("Binary logs are lost here: {lost}")));
+        }
         let lag = self.values(now).lag_seconds;
-        if let Some(error) = state.lost(now) {
-            return Some(lost(error, lag, limit_seconds));
+        if let Some(error) = state.gone(now) {
+            return Some(gone(error, lag, limit_seconds));
         }
         let Some(lag) = lag else {
             return Some((Level::Warn, "Binary logs were never complete so far".to_owned()));
@@ -219,6 +227,13 @@ mod tests {
         assert_told(&waited_for, 30, Level::Warn, killed);
         let asked = StreamerState { is_over: true, ..state(0) };
         assert_told(&of(asked), 30, Level::Ok, "Binary logs are complete up to 30 s ago");
+    }
+
+    #[test]
+    fn logs_that_are_lost_are_critical_whatever_the_lag() {
+        let lost = Some("b.000002 of epoch 1 was on the disk".to_owned());
+        let text = "Binary logs are lost here: b.000002 of epoch 1 was on the disk";
+        assert_told(&Glance { lost, ..of(state(0)) }, 0, Level::Critical, text);
     }
 
     #[test]

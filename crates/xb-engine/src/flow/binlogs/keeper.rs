@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use xb_binlog::archive::{BinlogArchive, LogState, Picture, Place, convert};
+use xb_binlog::archive::{BinlogArchive, EpochNumber, LogState, Picture, Place, convert};
 use xb_binlog::push::{Pusher, Unclosed};
 use xb_binlog::state::{End, StreamerState};
 use xb_binlog::stream::Progress;
@@ -167,9 +167,11 @@ impl<'a> Keeper<'a> {
         let (mut last, mut pushers) = (Last::default(), Pushers::new());
         let mut is_last = is_over(streaming, Duration::ZERO);
         loop {
-            let closed = self.progress.snapshot(0).completed;
-            if last.is_due(closed, self.push_interval()) || is_last {
-                last.closed = Some(closed);
+            let snapshot = self.progress.snapshot(0);
+            // The last log of an epoch that has ended is never closed, and as much to be dealt with.
+            let ended = (snapshot.epoch, snapshot.completed);
+            if last.is_due(ended, self.push_interval()) || is_last {
+                last.ended = Some(ended);
                 last.done = Instant::now();
                 last.has_failed = !self.deal_with_logs(&mut pushers);
             }
@@ -316,9 +318,13 @@ impl Round {
     }
 }
 
+/// What tells that a log came to its end: in which epoch, and how many were closed.
+type Ended = (Option<EpochNumber>, u64);
+
 /// When what was last done.
 struct Last {
-    closed: Option<u64>,
+    /// The epoch, and how many of its logs were closed.
+    ended: Option<Ended>,
     done: Instant,
     pruned: Instant,
     has_failed: bool,
@@ -327,18 +333,18 @@ struct Last {
 impl Default for Last {
     fn default() -> Self {
         let now = Instant::now();
-        Last { closed: None, done: now, pruned: now, has_failed: false }
+        Last { ended: None, done: now, pruned: now, has_failed: false }
     }
 }
 
 impl Last {
     /// Whether logs are to be dealt with now: one was closed, or it is time to try again or to push the open one.
-    fn is_due(&self, closed: u64, push_interval: Option<Duration>) -> bool {
+    fn is_due(&self, ended: Ended, push_interval: Option<Duration>) -> bool {
         let waited = self.done.elapsed();
         if self.has_failed {
             return waited >= AFTER_FAILURE;
         }
-        self.closed != Some(closed) || push_interval.is_some_and(|interval| waited >= interval)
+        self.ended != Some(ended) || push_interval.is_some_and(|interval| waited >= interval)
     }
 }
 
@@ -387,16 +393,17 @@ mod tests {
     fn logs_are_dealt_with_when_one_was_closed_and_again_a_minute_after_a_failure() {
         let ago = |seconds| Instant::now().checked_sub(Duration::from_secs(seconds)).unwrap();
         let interval = Some(Duration::from_secs(30));
-        let mut last = Last { closed: None, done: ago(29), pruned: ago(0), has_failed: false };
-        assert!(last.is_due(0, None), "what an earlier one left");
-        last.closed = Some(1);
-        assert!(!last.is_due(1, None) && !last.is_due(1, interval));
-        assert!(last.is_due(2, None));
+        let mut last = Last { ended: None, done: ago(29), pruned: ago(0), has_failed: false };
+        assert!(last.is_due((None, 0), None), "what an earlier one left");
+        let ended = |closed| (Some(1), closed);
+        last.ended = Some(ended(1));
+        assert!(!last.is_due(ended(1), None) && !last.is_due(ended(1), interval));
+        assert!(last.is_due(ended(2), None) && last.is_due((Some(2), 1), None));
         last.done = ago(30);
-        assert!(!last.is_due(1, None) && last.is_due(1, interval));
+        assert!(!last.is_due(ended(1), None) && last.is_due(ended(1), interval));
         last.has_failed = true;
-        assert!(!last.is_due(2, interval));
+        assert!(!last.is_due(ended(2), interval));
         last.done = ago(60);
-        assert!(last.is_due(1, None));
+        assert!(last.is_due(ended(1), None));
     }
 }

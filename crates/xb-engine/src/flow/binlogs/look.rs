@@ -21,7 +21,7 @@ pub(crate) fn list(context: &Context) -> Result<LogsReport, EngineError> {
     let mut streamer = StreamerState::read(&archive.root).ok().flatten();
     let now = context.now().to_utc();
     let is_streaming = streamer.as_ref().is_some_and(|state| state.is_running(now));
-    let lost = streamer.as_ref().and_then(|state| state.lost(now)).map(ToOwned::to_owned);
+    let lost = streamer.as_ref().and_then(|state| state.gone(now)).map(ToOwned::to_owned);
     if let Some(state) = streamer.as_mut().filter(|_| !is_streaming) {
         // One that was killed could not say that it is not.
         state.is_connected = false;
