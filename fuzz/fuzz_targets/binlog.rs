@@ -25,7 +25,7 @@ fn check(log: &[u8]) {
     for event in &events {
         assert_eq!(event.offset, at);
         assert_eq!(log.get(at as usize..event.end() as usize), Some(event.bytes.as_slice()));
-        let _ = event.payload();
+        let _ = (event.payload(), event.content());
         at = event.end();
     }
     assert_eq!(position, at, "what is good ends with the last event");

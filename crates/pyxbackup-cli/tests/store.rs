@@ -116,6 +116,29 @@ fn weekly_monthly_and_binary_logs_have_lines_of_their_own() {
 }
 
 #[test]
+fn binary_logs_of_several_epochs_are_said_to_be_so() {
+    let store = Store::empty();
+    for (number, log) in [(1, "b.000003"), (2, "b.000001")] {
+        let epoch = store.stor().join(format!("binlogs/epoch-{number:06}"));
+        std::fs::create_dir_all(&epoch).unwrap();
+        let server = serde_json::json!({
+            "address": "localhost:3306", "flavor": "mariadb", "version": "10.11.19-MariaDB", "server_id": 1
+        });
+        let record = serde_json::json!({
+            "format": 1, "number": number, "begun": "2026-11-22T14:28:07Z", "server": server,
+            "beginning": { "how": "first" }
+        });
+        std::fs::write(epoch.join("epoch.json"), record.to_string()).unwrap();
+        File::create(epoch.join(format!("{log}.partial"))).unwrap();
+    }
+    let printed = store.stdout(&["list"]);
+    assert!(
+        printed.starts_with("# Binary logs from b.000003 to b.000001, 2 total, in 2 epochs\n"),
+        "{printed}"
+    );
+}
+
+#[test]
 fn what_is_broken_stands_on_lines_of_its_own() {
     let store = Store::of_the_original();
     store.damage();

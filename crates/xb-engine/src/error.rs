@@ -1,6 +1,7 @@
 //! Why a flow ended early.
 
 mod convert;
+mod key;
 
 use std::path::PathBuf;
 
@@ -42,6 +43,15 @@ pub enum EngineError {
     /// Somebody asked to stop.
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
+    /// Somebody asked to stop while logs were replayed. What was done so far is kept to be gone on with.
+    #[error("{cancelled}")]
+    ReplayStopped {
+        /// Who.
+        #[source]
+        cancelled: Cancelled,
+        /// The directory it is kept in.
+        left_in: PathBuf,
+    },
     /// Another run is going on.
     #[error(transparent)]
     Lock(#[from] LockError),
@@ -269,6 +279,14 @@ pub enum EngineError {
         /// The name.
         name: String,
     },
+    /// What is to replay logs is no server, or does not run.
+    #[error("{} cannot replay binary logs: {source}", program.display())]
+    BadServerProgram {
+        /// The program.
+        program: PathBuf,
+        /// Why not.
+        source: Box<SandboxError>,
+    },
     /// The server is of another kind than the backup.
     #[error("{} is not a server of the kind that was backed up, {flavor}", program.display())]
     OtherServerProgram {
@@ -399,7 +417,7 @@ impl EngineError {
     #[must_use]
     pub fn class(&self) -> ErrorClass {
         match self {
-            EngineError::Cancelled(_) => ErrorClass::Cancelled,
+            EngineError::Cancelled(_) | EngineError::ReplayStopped { .. } => ErrorClass::Cancelled,
             EngineError::Lock(LockError::Held { .. }) | EngineError::RestoreRunning { .. } => {
                 ErrorClass::Transient
             }
@@ -448,6 +466,7 @@ impl EngineError {
     pub fn cancelled(&self) -> Option<Cancelled> {
         match self {
             EngineError::Cancelled(cancelled)
+            | EngineError::ReplayStopped { cancelled, .. }
             | EngineError::Backup { source: ReceiveError::Cancelled(cancelled), .. }
             | EngineError::Extract { source: ExtractError::Cancelled(cancelled), .. } => Some(*cancelled),
             EngineError::NotApplied { source, .. } | EngineError::NotCopied { source, .. } => {

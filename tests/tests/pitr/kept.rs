@@ -278,6 +278,64 @@ fn closed_logs_are_packed_and_encrypted_and_come_back() {
     scene.assert_recovers(&["--to-latest"], &state);
 }
 
+#[test]
+fn the_servers_own_file_takes_the_place_of_a_damaged_log() {
+    let mut scene = Scene::new();
+    scene.full();
+    scene.sql("INSERT INTO d.t (v) VALUES ('x'); FLUSH BINARY LOGS;");
+    let state = scene.server.checksums().unwrap();
+    let name = "mysql-bin.000001";
+    let own = scene.server.datadir().join(name);
+    let epoch = scene.home.store().join("binlogs/epoch-000001");
+    for (form, suffix) in [(None, ""), (Some("--binlog-compress"), ".zst")] {
+        scene.good(&[&["binlog-stream", "--once"], form.as_slice()].concat());
+        let kept = epoch.join(format!("{name}{suffix}"));
+        let mut bytes = fs::read(&kept).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 4;
+        fs::write(&kept, bytes).unwrap();
+        let shown = cli::run(&scene.home, &["binlog", "show", name]).ended_with(66);
+        assert!(shown.stderr.contains("the server's own under the same name"), "{}", shown.stderr);
+        fs::remove_file(&kept).unwrap();
+        fs::copy(&own, epoch.join(name)).unwrap();
+        scene.good(&["binlog", "show", name]);
+        scene.assert_recovers(&["--to-latest"], &state);
+    }
+}
+
+#[test]
+fn logs_without_the_key_they_are_encrypted_with_are_not_called_damaged() {
+    let mut scene = Scene::new();
+    let [_, copies] = broken_and_whole(&scene);
+    let (key, other) = (scene.directory.path().join("key"), scene.directory.path().join("other"));
+    fs::write(&key, "k".repeat(32)).unwrap();
+    fs::write(&other, "o".repeat(32)).unwrap();
+    // Backups in clear: only the logs need the key.
+    scene.good(&["full"]);
+    scene.home.settings.encrypt = Some(EncryptWith::Aes256);
+    scene.home.settings.encrypt_key_file = Some(key);
+    scene.home.settings.copy_to = words(std::slice::from_ref(&copies));
+    scene.sql("INSERT INTO d.t (v) VALUES ('nobody may read this'); FLUSH BINARY LOGS;");
+    scene.good(&["binlog-stream", "--once", "--binlog-encrypt"]);
+    scene.good(&["recovery-window"]);
+    for (key, hint) in [(Some(other), "look for the key"), (None, "with encrypt_key_file")] {
+        scene.home.settings.encrypt = None;
+        scene.home.settings.encrypt_key_file = key;
+        let recovery = scene.recovery(&["--to-latest", "--dry-run"]);
+        let recovery: Vec<&str> = recovery.iter().map(String::as_str).collect();
+        for args in [
+            &["binlog", "show", "mysql-bin.000001"][..],
+            &["binlog", "find", "--time", "2020-01-01 00:00:00"],
+            &["recovery-window"],
+            &recovery,
+        ] {
+            let ended = cli::run(&scene.home, args).ended_with(32);
+            assert!(ended.stderr.contains(hint), "{args:?}: {}", ended.stderr);
+            assert!(!ended.stderr.contains("damaged in"), "{args:?}: {}", ended.stderr);
+        }
+    }
+}
+
 /// Two full backups with logs between them and behind them; the directories of the two.
 fn two_backups(scene: &Scene) -> [PathBuf; 2] {
     for _ in 0..2 {

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use rustix::process::Signal;
 use xb_tests::server::Make;
 use xb_tests::{cli, files, wait_until};
 
@@ -127,6 +128,36 @@ fn a_dry_run_changes_nothing() {
 }
 
 #[test]
+fn what_would_keep_a_recovery_from_being_done_is_told_by_a_dry_run() {
+    let mut scene = Scene::new();
+    scene.full();
+    scene.sql("INSERT INTO d.t (v) VALUES ('x');");
+    scene.stream();
+    let dry = |more: &[&str]| scene.recover(&[&["--to-latest", "--dry-run"], more].concat());
+    for run in [&["--dry-run"][..], &[]] {
+        for program in ["/nowhere/mariadbd", "/bin/true"] {
+            let server = format!("--recovery-server={program}");
+            let bad = scene.recover(&[&["--to-latest", &*server], run].concat()).ended_with(65);
+            assert!(
+                bad.stderr.contains(program) && bad.stderr.contains("--recovery-server"),
+                "{}",
+                bad.stderr
+            );
+        }
+    }
+    let ended = cli::run(&scene.home, &["restore-set", "--to-latest", "--dry-run", "--restore-dir=/nowhere"]);
+    assert!(ended.ended_with(128).stderr.contains("/nowhere"));
+    dry(&[]).good();
+    let plain = cli::run(
+        &scene.home,
+        &["--restore-dir", &scene.home.restored().display().to_string(), "restore-set"],
+    );
+    let text = plain.good().text();
+    assert!(text.contains("restore-set --to-latest"), "{text}");
+    assert!(dry(&[]).ended_with(128).stderr.contains("exists already"));
+}
+
+#[test]
 fn what_was_restored_is_not_restored_again_after_the_server_did_not_start() {
     let Mistake { scene, before, .. } = Mistake::on(Make::MariaDb);
     let to = ["--to-time", &before.at()];
@@ -177,6 +208,136 @@ fn a_recovery_begins_with_the_newest_backup_before_its_target_or_the_one_that_is
     begins_with(first, &["--to-time", &between.at()]);
     begins_with(first, &["--to-gtid", &between.gtid]);
     begins_with(first, &["--to-latest", "--restore-backup", first]);
+}
+
+#[test]
+fn rows_are_shown_with_the_statement_behind_them_on_mariadb() {
+    shows_rows(&Scene::with(|sandbox| sandbox.option("binlog-format", "ROW")));
+}
+
+#[test]
+fn rows_are_shown_with_the_statement_behind_them_on_mysql() {
+    shows_rows(&Scene::on_with(Make::MySql9, |sandbox| {
+        sandbox.option("binlog-format", "ROW").option("binlog-rows-query-log-events", "ON")
+    }));
+}
+
+#[track_caller]
+fn shows_rows(scene: &Scene) {
+    scene.sql("CREATE TABLE d.t2 LIKE d.t;");
+    let ten =
+        "INSERT INTO d.t (v) VALUES ('x'), ('x'), ('x'), ('x'), ('x'), ('x'), ('x'), ('x'), ('x'), ('x');";
+    scene.sql(&format!(
+        "{ten} INSERT INTO d.t (v) SELECT REPEAT('y', 200) FROM d.t AS a, d.t AS b, d.t AS c;"
+    ));
+    scene.sql("INSERT INTO d.t2\nSELECT * FROM d.t;");
+    scene.stream();
+    let log = scene.server.binlog_coordinate().unwrap().file.to_string();
+    let text = scene.good(&["binlog", "show", &log]);
+    let place = text.lines().position(|line| line.ends_with("as rows: INSERT INTO d.t2 SELECT * FROM d.t"));
+    let events = text.lines().nth(place.unwrap() + 1).unwrap();
+    assert!(events.starts_with("    d.t2: row events: insert "), "{text}");
+    let json = scene.good(&["binlog", "show", &log, "--format=json"]);
+    let line = json.lines().find(|line| line.contains("INSERT INTO d.t2\\nSELECT")).unwrap();
+    let shown: serde_json::Value = serde_json::from_str(line).unwrap();
+    let table = &shown["transaction"]["tables"][0];
+    assert!(table["insert_events"].as_u64().is_some_and(|events| events > 1 && events < 1010), "{table}");
+}
+
+/// The transactions of a log whose text, as it is shown, has a word.
+fn shown_with(scene: &Scene, log: &str, word: &str) -> Vec<Shown> {
+    let text = scene.good(&["binlog", "show", log]);
+    let (mut found, mut last) = (Vec::new(), "");
+    for line in text.lines() {
+        if !line.starts_with(' ') {
+            last = line;
+        } else if line.contains(word) {
+            let words: Vec<&str> = last.split("  ").collect();
+            let begin = words[0].split_once("..").unwrap().0.parse().unwrap();
+            found.push(Shown { log: log.to_owned(), begin, gtid: words[2].to_owned() });
+        }
+    }
+    found
+}
+
+/// The words behind a word that a program tells to type, up to the end of a line or a quote.
+fn behind<'t>(text: &'t str, word: &str) -> Vec<&'t str> {
+    let (_, rest) = text.split_once(word).unwrap_or_else(|| panic!("no {word} in {text}"));
+    rest.split(['`', '\n']).next().unwrap().split_whitespace().collect()
+}
+
+#[test]
+fn a_statement_that_is_refused_is_told_with_its_transaction_and_what_can_be_done() {
+    let mut scene = Scene::new();
+    scene.full();
+    scene.sql("CREATE TABLE d.tt (v TEXT);");
+    let before = scene.server.checksums().unwrap();
+    scene.sql("INSERT INTO d.tt VALUES ('needs the table'); INSERT INTO d.t (v) VALUES ('does not');");
+    let mut wanted = scene.server.checksums().unwrap();
+    scene.stream();
+    let log = "mysql-bin.000001";
+    let created = &shown_with(&scene, log, "CREATE TABLE d.tt")[0];
+    let inserted = &shown_with(&scene, log, "INSERT INTO d.tt")[0];
+    let without = ["--to-latest", "--exclude-gtid", &created.gtid];
+    let said = scene.recover(&without).ended_with(64).stderr;
+    let named =
+        format!("the transaction {}, which begins at {log}:{} of epoch 1", inserted.gtid, inserted.begin);
+    assert!(said.contains(&named) && said.contains("ERROR 1146"), "{said}");
+    // What it says to do can be done.
+    let show = behind(&said, "`pyxbackup ");
+    let shown = scene.good(&show);
+    assert!(shown.starts_with(&inserted.begin.to_string()) && shown.contains("d.tt"), "{shown}");
+    let both = behind(&said, "recover with ");
+    assert_eq!(both[..2], ["--exclude-gtid", &inserted.gtid]);
+    wanted.remove("`d`.`tt`");
+    scene.assert_recovers(&[&without[..], &both[..2]].concat(), &wanted);
+    let to: Vec<&str> = both.iter().skip_while(|word| **word != "--to-position").take(4).copied().collect();
+    scene.assert_recovers(&to, &before);
+}
+
+#[test]
+fn a_place_inside_of_a_transaction_shows_it_and_one_behind_the_end_says_where_that_is() {
+    let scene = Scene::new();
+    scene.sql("INSERT INTO d.t (v) VALUES ('inside');");
+    scene.stream();
+    let log = "mysql-bin.000001";
+    let inside = shown_with(&scene, log, "'inside'").pop().unwrap();
+    let shown = scene.good(&["binlog", "show", log, "--from", &(inside.begin + 5).to_string()]);
+    assert!(shown.starts_with(&format!("{}..", inside.begin)), "{shown}");
+    let end = scene.server.binlog_coordinate().unwrap().position;
+    for from in [end, end + 1_000_000] {
+        let shown = scene.good(&["binlog", "show", log, "--from", &from.to_string()]);
+        assert!(
+            shown.contains(&format!("{log} of epoch 1 ends at {end}, and has no transaction")),
+            "{shown}"
+        );
+    }
+    for what in [["--time", "2099-01-01 00:00:00"], ["--gtid", "0-1-99999"]] {
+        let found = cli::run(&scene.home, &[&["binlog", "find"][..], &what].concat()).ended_with(1);
+        assert!(
+            found.text().contains(&format!("the archive ends at {log}:{end} of epoch 1")),
+            "{}",
+            found.text()
+        );
+    }
+}
+
+#[test]
+fn a_recovery_that_was_told_to_stop_says_that_it_goes_on() {
+    let (scene, wanted) = with_much_to_replay(Scene::new());
+    let running = replayed_in_part(&scene);
+    running.signal(Signal::TERM);
+    let ended = running.wait().ended_with(143);
+    let left = restored(&scene);
+    let [left] = left.as_slice() else { panic!("{left:?}") };
+    assert!(ended.stderr.contains("goes on where this one was"), "{}", ended.stderr);
+    assert!(ended.stderr.contains(&left.display().to_string()), "{}", ended.stderr);
+    assert!(!ended.stderr.contains("nothing was left"), "{}", ended.stderr);
+    let again = scene.recover(&["--to-latest"]).good();
+    assert!(again.text().contains("going on with that"), "{}", again.text());
+    let made = restored(&scene);
+    let [directory] = made.as_slice() else { panic!("{made:?}") };
+    scene.assert_restored(directory, &["--to-latest"], &wanted);
 }
 
 #[test]
@@ -241,6 +402,17 @@ fn work(scene: &Scene) -> State {
 /// Kills a recovery when its server has done a part of the work. Gives what the next run says.
 #[track_caller]
 fn killed_and_run_again(scene: &Scene, wanted: &State) -> String {
+    replayed_in_part(scene).kill();
+    let ended = scene.recover(&["--to-latest"]).good();
+    let made: Vec<PathBuf> = restored(scene);
+    let [directory] = made.as_slice() else { panic!("{made:?}") };
+    scene.assert_restored(directory, &["--to-latest"], wanted);
+    ended.text()
+}
+
+/// A recovery whose server has done a part of the work.
+#[track_caller]
+fn replayed_in_part(scene: &Scene) -> cli::Running {
     let args = scene.recovery(&["--to-latest"]);
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let mut running = cli::start(&scene.home, &args);
@@ -249,12 +421,7 @@ fn killed_and_run_again(scene: &Scene, wanted: &State) -> String {
         assert!(!running.has_ended(), "it ended too early:\n{}", running.said());
         replayed(&scene.home.restored()) > 500_000
     });
-    running.kill();
-    let ended = cli::run(&scene.home, &args).good();
-    let made: Vec<PathBuf> = restored(scene);
-    let [directory] = made.as_slice() else { panic!("{made:?}") };
-    scene.assert_restored(directory, &["--to-latest"], wanted);
-    ended.text()
+    running
 }
 
 /// The size of the private server's own log.

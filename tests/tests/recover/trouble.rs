@@ -249,7 +249,9 @@ fn a_statement_that_is_refused_ends_the_replay_at_its_place() {
         plan(picture, &story.archive, &start, None, &Target::Latest, &options, &CancelToken::new()).unwrap();
     let private = Private::on(&story.base, &wrong);
     let error = private.replay(&wrong, &wrong.start, &story.archive, &CancelToken::new()).unwrap_err();
-    let ReplayError::Statement { place, message } = &error else { panic!("{error}") };
+    let ReplayError::Statement { place, transaction, message } = &error else { panic!("{error}") };
+    let transaction = transaction.as_ref().unwrap();
+    assert!(transaction.begin.at <= place.at && transaction.gtid.is_some(), "{error}");
     assert!(place.at >= moment.at && message.starts_with("ERROR "), "{error}");
     assert!(!message.contains('\u{17e}'), "{message}");
 }

@@ -104,7 +104,8 @@ pub(super) fn args(task: Task) -> Vec<Arg> {
                 .value_parser(|text: &str| text.parse::<BinlogName>())
                 .help("a binary log of the archive, as `binlog list` prints it"),
             epoch,
-            value(FROM, "from", "POS", "begin at this position").value_parser(value_parser!(u64)),
+            value(FROM, "from", "POS", "begin with the transaction that this position lies in")
+                .value_parser(value_parser!(u64)),
             value(LIMIT, "limit", "N", "show so many transactions at most")
                 .value_parser(value_parser!(usize)),
         ],

@@ -185,10 +185,11 @@ Examples:
 
 It is a replica that applies nothing: every event is checked, written as it is, and on the disk
 within a second; it goes on at the exact byte after any interruption, and ends at a signal. The
-account needs REPLICATION SLAVE and REPLICATION CLIENT (MariaDB: also BINLOG MONITOR). It begins at
-first_binlog, else where the archive ends, else where the oldest backup begins. With
-binlog_semisync and a server that waits for its replicas, nothing that was committed is lost even
-if the server's disk is. For systemd there is contrib/systemd/pyxbackup-binlog-stream.service.";
+account needs REPLICATION SLAVE and REPLICATION CLIENT, on MariaDB 10.5 and later REPLICATION SLAVE
+and BINLOG MONITOR. It begins at first_binlog, else where the archive ends, else where the oldest
+backup begins. With binlog_semisync and a server that waits for its replicas, nothing that was
+committed is lost even if the server's disk is. For systemd there is
+contrib/systemd/pyxbackup-binlog-stream.service.";
 
 const BINLOG: &str = "\
 Examples:

@@ -38,7 +38,9 @@ impl Failure {
     /// The exit code. One total match: a new error does not compile until it has one.
     pub(super) fn exit(&self) -> Exit {
         match &self.error {
-            EngineError::Cancelled(cancelled) => stopped(*cancelled),
+            EngineError::Cancelled(cancelled) | EngineError::ReplayStopped { cancelled, .. } => {
+                stopped(*cancelled)
+            }
             EngineError::Lock(LockError::Held { .. }) | EngineError::RestoreRunning { .. } => Exit::Locked,
             EngineError::Base(BaseError::NoFull) => Exit::NoFull,
             EngineError::Commit(CommitError::Store(_)) => Exit::RemotePush,
@@ -79,6 +81,7 @@ impl Failure {
             | EngineError::BehindTheLogs { .. }
             | EngineError::NoServerProgram { .. }
             | EngineError::NoTimeZone { .. }
+            | EngineError::BadServerProgram { .. }
             | EngineError::OtherServerProgram { .. }
             | EngineError::NoSuchLog { .. }
             | EngineError::SeveralLogs { .. }
@@ -110,7 +113,7 @@ impl Failure {
     /// A word for programs that read errors.
     pub(super) fn kind(&self) -> &'static str {
         match &self.error {
-            EngineError::Cancelled(_) => "cancelled",
+            EngineError::Cancelled(_) | EngineError::ReplayStopped { .. } => "cancelled",
             EngineError::Lock(_) => "lock",
             EngineError::Base(_) => "base",
             EngineError::Backup { .. } | EngineError::NotAsAsked { .. } => "backup",
@@ -229,6 +232,7 @@ fn remedies(error: &EngineError) -> Vec<String> {
             archive::remedy(source).into_iter().chain(left).collect()
         }
         EngineError::Refused(refusal) => archive::refusal_remedies(refusal),
+        EngineError::Replay(replay) if error.log_key_fault().is_none() => logs::replay_remedies(replay),
         EngineError::NotApplied { source, .. } => {
             let again = "the backup itself is good; `pyxbackup apply-last` brings the prepared copy up to it";
             let why = if source.cancelled().is_none() { remedies(source) } else { Vec::new() };
@@ -256,6 +260,12 @@ fn remedy(error: &EngineError) -> Option<String> {
             "set purge_bitmaps = 0: only Percona Server from 5.5 to 8.0.29 keeps such bitmaps"
         }
         EngineError::BitmapPurge { source, .. } => return Some(of_purging(source)),
+        EngineError::ReplayStopped { left_in, .. } => {
+            return Some(format!(
+                "the same command goes on where this one was, with what is in {}; remove that directory to give it up",
+                left_in.display()
+            ));
+        }
         EngineError::Cancelled(_) => "nothing was left behind; run the same again when it suits",
         EngineError::Lock(LockError::Held { .. }) => {
             "wait until that run has ended, or end it; `pyxbackup status` tells when it has been running too long"

@@ -2,11 +2,14 @@
 
 use chrono::{DateTime, Local, SecondsFormat, Utc};
 use xb_binlog::archive::{Beginning, Epoch, LogEntry, LogGtids, LogState};
-use xb_binlog::recover::{Found, TransactionKind, TransactionSummary};
+use xb_binlog::recover::{Found, StatementText, TableChanges, TransactionKind, TransactionSummary};
 use xb_engine::{LogsReport, RecoveryReport, StreamReport, Window, WindowReport};
 
 use super::{restore, units};
 use crate::service;
+
+/// Characters of a statement that are shown.
+const STATEMENT_CHARS: usize = 300;
 
 /// What a streamer did.
 pub(crate) fn streamed(report: &StreamReport) -> String {
@@ -98,22 +101,15 @@ pub(crate) fn transaction(transaction: &TransactionSummary) -> String {
     };
     let mut text =
         format!("{}..{}  {}{gtid}{kind}\n", transaction.begin, transaction.end, moment(transaction.time));
-    for statement in &transaction.statements {
-        let database =
-            if statement.database.is_empty() { String::new() } else { format!("[{}] ", statement.database) };
-        let cut = if statement.is_cut { " ..." } else { "" };
-        let words = statement.text.as_deref().unwrap_or("(compressed)");
-        text.push_str(&format!("    {database}{}{cut}\n", one_line(words)));
-    }
-    for table in &transaction.tables {
-        let counts = [("insert", table.inserts), ("update", table.updates), ("delete", table.deletes)];
-        let counts = counts.iter().filter(|(_, count)| *count > 0);
-        let counts: Vec<String> = counts.map(|(word, count)| format!("{word} {count}")).collect();
-        text.push_str(&format!("    {}: {}\n", table.table, counts.join(", ")));
-    }
-    let more = transaction.more_statements + transaction.more_tables;
-    if more > 0 {
-        text.push_str(&format!("    and {more} more\n"));
+    text.extend(transaction.statements.iter().map(|told| format!("    {}\n", statement(told))));
+    text.extend(transaction.row_statements.iter().map(|told| format!("    as rows: {}\n", statement(told))));
+    text.extend(transaction.tables.iter().map(|changes| format!("    {}\n", row_events(changes))));
+    let more = [
+        (transaction.more_statements + transaction.more_row_statements, "statements"),
+        (transaction.more_row_events, "row events of other tables"),
+    ];
+    for (count, what) in more.iter().filter(|(count, _)| *count > 0) {
+        text.push_str(&format!("    and {count} more {what}\n"));
     }
     if transaction.is_compressed {
         text.push_str("    compressed\n");
@@ -121,9 +117,39 @@ pub(crate) fn transaction(transaction: &TransactionSummary) -> String {
     text
 }
 
-/// Nothing in a log may write to the terminal by itself.
+/// In one line, and no more of it than is read at a glance.
+fn statement(told: &StatementText) -> String {
+    let database =
+        if told.database.is_empty() { String::new() } else { format!("[{}] ", one_line(&told.database)) };
+    let Some(text) = &told.text else { return format!("{database}(compressed)") };
+    let end = text.char_indices().nth(STATEMENT_CHARS).map(|(at, _)| at);
+    let cut = if told.is_cut || end.is_some() { " ..." } else { "" };
+    format!("{database}{}{cut}", one_line(end.and_then(|end| text.get(..end)).unwrap_or(text)))
+}
+
+/// How many events, which are not as many rows.
+fn row_events(changes: &TableChanges) -> String {
+    let counts = [
+        ("insert", changes.insert_events),
+        ("update", changes.update_events),
+        ("delete", changes.delete_events),
+    ];
+    let counts = counts.iter().filter(|(_, count)| *count > 0);
+    let counts: Vec<String> = counts.map(|(word, count)| format!("{word} {count}")).collect();
+    format!("{}: row events: {}", one_line(&changes.table), counts.join(", "))
+}
+
+/// Nothing in a log may write to the terminal by itself, or turn the order of what is written there.
 fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    let escaped = |c: char| match c {
+        '\n' | '\r' | '\t' => " ".to_owned(),
+        '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+            c.escape_unicode().to_string()
+        }
+        c if c.is_control() => c.escape_unicode().to_string(),
+        c => c.to_string(),
+    };
+    text.chars().map(escaped).collect()
 }
 
 /// Where a transaction is, and what.
@@ -219,4 +245,32 @@ fn whole(time: DateTime<Utc>) -> String {
 /// In the zone of this machine, as `--to-time` reads it.
 fn moment(time: DateTime<Utc>) -> String {
     time.with_timezone(&Local).to_rfc3339_opts(SecondsFormat::AutoSi, false).replacen('T', " ", 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(text: &str) -> StatementText {
+        StatementText { database: String::new(), text: Some(text.to_owned()), is_cut: false }
+    }
+
+    #[test]
+    fn a_statement_is_one_line_that_says_nothing_to_the_terminal() {
+        let shown = statement(&told("DELETE\n\tFROM t\u{1b}[2J -- \u{202e}x\u{9b}"));
+        assert_eq!(shown, "DELETE  FROM t\\u{1b}[2J -- \\u{202e}x\\u{9b}");
+        let named = StatementText { database: "a\u{1b}b".to_owned(), ..told("DROP TABLE t") };
+        assert_eq!(statement(&named), "[a\\u{1b}b] DROP TABLE t");
+        let table = "d.\u{7}t".to_owned();
+        let changes = TableChanges { table, insert_events: 21, update_events: 0, delete_events: 1 };
+        assert_eq!(row_events(&changes), "d.\\u{7}t: row events: insert 21, delete 1");
+    }
+
+    #[test]
+    fn a_long_statement_is_cut_between_characters() {
+        let long = "é".repeat(STATEMENT_CHARS);
+        assert_eq!(statement(&told(&long)), long);
+        assert_eq!(statement(&told(&format!("{long}x"))), format!("{long} ..."));
+        assert_eq!(statement(&StatementText { is_cut: true, ..told("INSERT") }), "INSERT ...");
+    }
 }

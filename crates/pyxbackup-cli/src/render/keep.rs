@@ -1,6 +1,7 @@
 //! What is kept and what goes: the plan of `prune`, pins, and what `wipeout` removes.
 
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table};
+use xb_binlog::prune::Doomed;
 use xb_catalog::plan::{Action, PlannedSet};
 use xb_core::BackupId;
 use xb_engine::{CopyReport, PinReport, PruneReport, StoreCopied, WipeReport};
@@ -16,8 +17,12 @@ pub(crate) fn text(report: &PruneReport) -> String {
         .iter()
         .map(|[action, set, shelf, backups, frees, why]| {
             let frees = if frees.is_empty() { String::new() } else { format!(", frees {frees}") };
-            let backups =
-                if backups.is_empty() { String::new() } else { format!(" ({shelf}, {backups}){frees}") };
+            let backups = match (shelf.as_str(), backups.as_str()) {
+                (_, "") => String::new(),
+                ("-", "-") => frees,
+                (shelf, "-") => format!(" ({shelf}){frees}"),
+                (shelf, backups) => format!(" ({shelf}, {backups}){frees}"),
+            };
             format!("{action} {set}{backups}: {why}\n")
         })
         .collect();
@@ -49,18 +54,35 @@ fn rows(report: &PruneReport) -> Vec<Row> {
         ["remove".to_owned(), path, "-".into(), "-".into(), units::bytes(left.bytes), left.what.clone()]
     });
     let logs = (!report.logs.is_empty()).then(|| {
-        let count = report.logs.len();
-        let what = format!("{count} {} of runs", if count == 1 { "log" } else { "logs" });
-        let why = "older than every backup that stays".to_owned();
+        let names = report.logs.iter().map(|log| log.file_name().unwrap_or_default().display().to_string());
+        let what = few(names.collect());
+        let why = "logs of runs older than every backup that stays".to_owned();
         ["remove".to_owned(), what, "-".into(), "-".into(), String::new(), why]
     });
     let binlogs = (!report.binlogs.logs.is_empty()).then(|| {
         let logs = &report.binlogs.logs;
-        let what = format!("{} binary {}", logs.len(), if logs.len() == 1 { "log" } else { "logs" });
+        let is_one = logs.windows(2).all(|pair| pair[0].epoch == pair[1].epoch);
+        let name = |log: &Doomed| match is_one {
+            true => log.name.to_string(),
+            false => format!("{} of epoch {}", log.name, log.epoch),
+        };
+        let what = few(logs.iter().map(name).collect());
         let bytes = units::bytes(logs.iter().map(|log| log.stored_bytes).sum());
-        ["remove".to_owned(), what, "-".into(), "-".into(), bytes, "no kept backup needs them".to_owned()]
+        let why = "binary logs that no kept backup needs".to_owned();
+        ["remove".to_owned(), what, "-".into(), "-".into(), bytes, why]
     });
     sets.chain(left).chain(logs).chain(binlogs).chain(in_copies(report)).collect()
+}
+
+/// Names; of many, the first ones, the last one and how many they are.
+fn few(names: Vec<String>) -> String {
+    const MOST: usize = 5;
+    match names.as_slice() {
+        [first, second, .., last] if names.len() > MOST => {
+            format!("{first}, {second} … {last} ({} files)", names.len())
+        }
+        _ => names.join(", "),
+    }
 }
 
 /// What was removed from the stores with copies.
@@ -163,4 +185,17 @@ pub(crate) fn of_store(copied: &StoreCopied) -> String {
         text.push_str(&format!("{}: {deferred}\n", copied.store));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_names_are_told_by_the_first_and_the_last() {
+        let names = |count: u64| few((1..=count).map(|number| format!("b.{number}")).collect());
+        assert_eq!(names(1), "b.1");
+        assert_eq!(names(5), "b.1, b.2, b.3, b.4, b.5");
+        assert_eq!(names(9), "b.1, b.2 … b.9 (9 files)");
+    }
 }

@@ -3,7 +3,7 @@
 
 use xb_binlog::gap::Gap;
 use xb_catalog::{BackupRecord, BackupSet, Shelf, ShelvedSet};
-use xb_engine::ListReport;
+use xb_engine::{ListReport, LogsSummary};
 
 use super::verdict::{Unfinished, broken};
 
@@ -16,7 +16,9 @@ pub(crate) fn lines(report: &ListReport) -> String {
     lines.extend(copies("Monthly", &catalog.monthly));
     lines.extend(copies("Yearly", &catalog.yearly));
     if let Some(logs) = &report.logs {
-        lines.push(format!("# Binary logs from {} to {}, {} total", logs.first, logs.last, logs.total));
+        let epochs = if logs.epochs > 1 { format!(", in {} epochs", logs.epochs) } else { String::new() };
+        let LogsSummary { first, last, total, .. } = logs;
+        lines.push(format!("# Binary logs from {first} to {last}, {total} total{epochs}"));
         let place = |place: &Option<_>| place.as_ref().map_or("?".to_owned(), ToString::to_string);
         let gap = |gap: &Gap| format!("# Gap: {} to {}: {}", place(&gap.from), place(&gap.to), gap.reason);
         lines.extend(logs.gaps.iter().map(gap));

@@ -43,8 +43,7 @@ pub enum ArchiveError {
         second: PathBuf,
     },
     /// The directory holds logs of several names.
-    #[error("{} holds logs of several names, {first} and {second}; an archive is of one server, \
-             choose another directory", directory.display())]
+    #[error("{} holds logs of several names, {first} and {second}; an archive is of one server", directory.display())]
     Mixed {
         /// The directory.
         directory: PathBuf,
@@ -63,7 +62,7 @@ pub enum ArchiveError {
     },
     /// A file is there already that the server begins anew.
     #[error("{} is in the archive already and the server begins it anew: its logs were reset, or it is \
-             another server; choose another directory", path.display())]
+             another server", path.display())]
     Exists {
         /// The file.
         path: PathBuf,

@@ -102,6 +102,14 @@ pub enum RecoverError {
         /// What the archive has.
         has: String,
     },
+    /// The archive has no epoch of this number.
+    #[error("there is no epoch {epoch} in the archive; it has {}", numbers(has))]
+    NoSuchEpoch {
+        /// The number.
+        epoch: EpochNumber,
+        /// Those there are.
+        has: Vec<EpochNumber>,
+    },
     /// Several epochs have a log of this name.
     #[error("several epochs have a log {log}: {epochs:?}; name the one that is meant (epoch)")]
     AmbiguousLog {
@@ -156,6 +164,11 @@ impl RecoverError {
 
 fn listed(reasons: &[String]) -> String {
     if reasons.is_empty() { String::new() } else { format!(" ({})", reasons.join("; ")) }
+}
+
+fn numbers(epochs: &[EpochNumber]) -> String {
+    let all: Vec<String> = epochs.iter().map(EpochNumber::to_string).collect();
+    if all.is_empty() { "none".to_owned() } else { all.join(", ") }
 }
 
 fn joined(places: &[Place]) -> String {

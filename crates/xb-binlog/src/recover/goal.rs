@@ -232,6 +232,10 @@ fn position(
             return Err(RecoverError::AmbiguousLog { log, epochs });
         }
         (None, Some(only)) => *only,
+        (Some(number), _) if picture.epoch(number).is_none() => {
+            let has = picture.epochs.iter().map(|epoch| epoch.record.number).collect();
+            return Err(RecoverError::NoSuchEpoch { epoch: number, has });
+        }
         _ => return Err(no_such_log(picture, &coord.file)),
     };
     let before = |at: &Place| RecoverError::BeforeBase { target: at.to_string(), base: base.clone() };

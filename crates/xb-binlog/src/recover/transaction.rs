@@ -13,7 +13,7 @@ use super::pack;
 pub struct ReadingLimits {
     /// Bytes of a statement. Default 400.
     pub statement_bytes: usize,
-    /// Statements, and tables. Default 20 each.
+    /// Statements, statements behind rows, and tables. Default 20 each.
     pub items: usize,
 }
 
@@ -42,11 +42,17 @@ pub struct TransactionSummary {
     pub statements: Vec<StatementText>,
     /// Statements beyond those told.
     pub more_statements: u64,
+    /// Statements whose changes are in it as rows, where the server says them: MariaDB does
+    /// (`binlog_annotate_row_events`), MySQL only with `binlog_rows_query_log_events`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub row_statements: Vec<StatementText>,
+    /// The same beyond those told.
+    pub more_row_statements: u64,
     /// Tables whose rows it changes.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tables: Vec<TableChanges>,
-    /// Tables beyond those told.
-    pub more_tables: u64,
+    /// Events with rows of tables beyond those told.
+    pub more_row_events: u64,
     /// Whether something in it is compressed and was not looked into.
     pub is_compressed: bool,
     /// Whether a statement in it is about a temporary table.
@@ -74,7 +80,7 @@ pub enum TransactionKind {
 /// A statement.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct StatementText {
-    /// The default database; empty for none.
+    /// The default database; empty for none, and for statements behind rows, which do not say it.
     pub database: String,
     /// Its text, as far as it is told. None where it is compressed.
     pub text: Option<String>,
@@ -82,17 +88,18 @@ pub struct StatementText {
     pub is_cut: bool,
 }
 
-/// What happened to the rows of a table, in events: one has many rows.
+/// What happened to the rows of a table, in events. One has as many rows as the server put into it, so these are
+/// not numbers of rows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct TableChanges {
     /// `database.table`.
     pub table: String,
     /// Events with new rows.
-    pub inserts: u64,
+    pub insert_events: u64,
     /// Events with changed rows.
-    pub updates: u64,
+    pub update_events: u64,
     /// Events with deleted rows.
-    pub deletes: u64,
+    pub delete_events: u64,
 }
 
 impl TransactionSummary {
@@ -123,6 +130,10 @@ impl TransactionSummary {
     }
 }
 
+/// Tables of one transaction whose numbers are remembered. A statement has a few at a time; a log that names ever
+/// more takes no more room.
+const MAPS: usize = 4096;
+
 /// A transaction that is being read.
 #[derive(Debug)]
 pub(super) struct Gathering {
@@ -151,8 +162,10 @@ impl Gathering {
             kind: TransactionKind::Unfinished,
             statements: Vec::new(),
             more_statements: 0,
+            row_statements: Vec::new(),
+            more_row_statements: 0,
             tables: Vec::new(),
-            more_tables: 0,
+            more_row_events: 0,
             is_compressed: false,
             has_temporary_tables: false,
         };
@@ -175,7 +188,15 @@ impl Gathering {
                 let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
                 self.awaits_commit = true;
                 self.maps.retain(|(number, _)| *number != table);
+                if self.maps.len() >= MAPS {
+                    self.maps.remove(0);
+                }
                 self.maps.push((table, format!("{}.{}", text(database), text(name))));
+            }
+            Content::RowsStatement { text } => {
+                let Gathering { limits, summary, .. } = self;
+                let told = (&mut summary.row_statements, &mut summary.more_row_statements);
+                tell(told, *limits, b"", Some(text));
             }
             Content::Rows { table, change } => self.rows(table, change),
             Content::Commit => return Some(TransactionKind::Transactional),
@@ -215,17 +236,8 @@ impl Gathering {
     fn note(&mut self, database: &[u8], text: Option<&[u8]>) {
         self.summary.is_compressed |= text.is_none();
         self.summary.has_temporary_tables |= text.is_none_or(mentions_temporary);
-        if self.summary.statements.len() >= self.limits.items {
-            self.summary.more_statements += 1;
-            return;
-        }
-        let limit = self.limits.statement_bytes;
-        let cut = |bytes: &[u8]| String::from_utf8_lossy(bytes.get(..limit).unwrap_or(bytes)).into_owned();
-        self.summary.statements.push(StatementText {
-            database: String::from_utf8_lossy(database).into_owned(),
-            text: text.map(cut),
-            is_cut: text.is_some_and(|text| text.len() > limit),
-        });
+        let Gathering { limits, summary, .. } = self;
+        tell((&mut summary.statements, &mut summary.more_statements), *limits, database, text);
     }
 
     fn rows(&mut self, table: u64, change: RowChange) {
@@ -238,14 +250,15 @@ impl Gathering {
             if tables.len() >= self.limits.items {
                 return None;
             }
-            tables.push(TableChanges { table: name.to_owned(), inserts: 0, updates: 0, deletes: 0 });
+            let table = name.to_owned();
+            tables.push(TableChanges { table, insert_events: 0, update_events: 0, delete_events: 0 });
             Some(tables.len() - 1)
         });
         match (place.and_then(|place| tables.get_mut(place)), change) {
-            (Some(changes), RowChange::Insert) => changes.inserts += 1,
-            (Some(changes), RowChange::Update) => changes.updates += 1,
-            (Some(changes), RowChange::Delete) => changes.deletes += 1,
-            (None, _) => self.summary.more_tables += 1,
+            (Some(changes), RowChange::Insert) => changes.insert_events += 1,
+            (Some(changes), RowChange::Update) => changes.update_events += 1,
+            (Some(changes), RowChange::Delete) => changes.delete_events += 1,
+            (None, _) => self.summary.more_row_events += 1,
         }
     }
 
@@ -253,6 +266,26 @@ impl Gathering {
     pub(super) fn finish(self) -> TransactionSummary {
         self.summary
     }
+}
+
+/// Adds a statement to those told, as far as the limits go, or counts it.
+fn tell(
+    (told, more): (&mut Vec<StatementText>, &mut u64),
+    limits: ReadingLimits,
+    database: &[u8],
+    text: Option<&[u8]>,
+) {
+    if told.len() >= limits.items {
+        *more += 1;
+        return;
+    }
+    let limit = limits.statement_bytes;
+    let cut = |bytes: &[u8]| String::from_utf8_lossy(bytes.get(..limit).unwrap_or(bytes)).into_owned();
+    told.push(StatementText {
+        database: String::from_utf8_lossy(database).into_owned(),
+        text: text.map(cut),
+        is_cut: text.is_some_and(|text| text.len() > limit),
+    });
 }
 
 /// Whether a statement says TEMPORARY. Those that say it elsewhere are taken for some that do.

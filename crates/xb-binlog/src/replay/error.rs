@@ -6,17 +6,20 @@ use xb_pipeline::cancel::Cancelled;
 use xb_pipeline::fs::FsError;
 use xb_pipeline::process::ProcessError;
 
-use crate::archive::{ArchiveError, EpochNumber, Place};
+use super::refused::StoppedIn;
+use crate::archive::{ArchiveError, EpochNumber, Logs, Place};
 use crate::recover::RecoverError;
 
 /// A replay stopped before its end.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayError {
     /// The server refused a statement. Everything before it is done.
-    #[error("the statement at {place} was refused: {message}")]
+    #[error("{} was refused: {message}", refused(place, transaction.as_deref()))]
     Statement {
         /// The event of the statement, or the one before it where a statement has several.
         place: Place,
+        /// The transaction it is in, where that could be found out.
+        transaction: Option<Box<StoppedIn>>,
         /// The client's words.
         message: String,
     },
@@ -106,7 +109,25 @@ pub enum ReplayError {
     Cancelled(#[from] Cancelled),
 }
 
+fn refused(place: &Place, transaction: Option<&StoppedIn>) -> String {
+    match transaction {
+        Some(transaction) => format!("a statement of {transaction}, at byte {},", place.at.position),
+        None => format!("the statement at {place}"),
+    }
+}
+
 impl ReplayError {
+    /// The same, with the transaction that it is about.
+    pub(super) fn in_transaction(self, logs: &dyn Logs) -> Self {
+        match self {
+            ReplayError::Statement { place, transaction: None, message } => {
+                let transaction = StoppedIn::look(&place, logs).map(Box::new);
+                ReplayError::Statement { place, transaction, message }
+            }
+            other => other,
+        }
+    }
+
     /// Whether trying again can help.
     #[must_use]
     pub fn class(&self) -> ErrorClass {

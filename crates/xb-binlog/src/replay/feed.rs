@@ -206,7 +206,7 @@ impl Feed {
             (true, None) => None,
             (_, Some(message)) => {
                 let place = self.place(line_of(&message));
-                Some(ReplayError::Statement { place, message })
+                Some(ReplayError::Statement { place, transaction: None, message })
             }
             (false, None) => Some(self.ended(&describe(status))),
         })

@@ -17,6 +17,7 @@ mod feed;
 mod fetch;
 mod marks;
 mod options;
+mod refused;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,6 +33,7 @@ use xb_pipeline::monitor::Monitor;
 pub use account::ReplayAccount;
 pub use error::ReplayError;
 pub use options::server_options;
+pub use refused::StoppedIn;
 
 use crate::archive::{Logs, Place};
 use crate::recover::{ReplayPlan, confirm};
@@ -162,7 +164,7 @@ pub fn replay(
     });
     // What the programs left behind goes also when they ended badly.
     remove_tree(&directory)?;
-    let report = report?;
+    let report = report.map_err(|error| error.in_transaction(logs))?;
     if let Some(has) = &report.gtids {
         confirm(has, plan, logs, cancel)?;
     }

@@ -25,7 +25,7 @@ pub enum StreamError {
     /// The server has removed what is to come next: the archive has a gap for good.
     #[error(
         "the server has no binary log {file} any more, its oldest is {oldest}: what was in between is \
-             lost to this archive; take a full backup and stream into a new directory"
+             lost to this archive"
     )]
     LogGone {
         /// The file that is needed.
@@ -36,7 +36,7 @@ pub enum StreamError {
     /// The server's logs are not those that are in the archive.
     #[error(
         "the server's binary logs are not those in the archive, which ends at {at}: {reason}; they were \
-             reset, or it is another server: stream into a new directory"
+             reset, or it is another server"
     )]
     Diverged {
         /// Where the archive ends.
@@ -45,9 +45,7 @@ pub enum StreamError {
         reason: String,
     },
     /// The archive is of another server.
-    #[error(
-        "the archive is of the server {expected}, and this is {found}: stream into a directory of its own"
-    )]
+    #[error("the archive is of the server {expected}, and this is {found}")]
     OtherServer {
         /// The UUID of the archive's server.
         expected: String,
@@ -87,6 +85,32 @@ impl StreamError {
             StreamError::Archive(error) => error.class(),
             StreamError::GivenUp { last, .. } => last.class(),
             _ => ErrorClass::Permanent,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_down_of_a_gap_is_its_reason_and_no_advice() {
+        let at: BinlogCoord = BinlogCoord { file: "b.000002".parse().unwrap(), position: 4 };
+        let (file, oldest) = ("b.000002".parse().unwrap(), "b.000005".parse().unwrap());
+        let (first, second) = ("b.000001".parse().unwrap(), "c.000001".parse().unwrap());
+        let errors = [
+            StreamError::LogGone { file, oldest },
+            StreamError::Diverged { at, reason: "it has none".to_owned() },
+            StreamError::OtherServer { expected: "a".to_owned(), found: "b".to_owned() },
+            ArchiveError::Exists { path: "/a/b.000002".into() }.into(),
+            ArchiveError::Mixed { directory: "/a".into(), first, second }.into(),
+        ];
+        for error in errors {
+            assert!(error.is_about_history());
+            let text = error.to_string();
+            for advice in ["stream into", "choose another", "take a full backup"] {
+                assert!(!text.contains(advice), "{text}");
+            }
         }
     }
 }

@@ -14,13 +14,17 @@ use crate::report::NextStep;
 /// From 8.4 on MySQL has no `RESET MASTER`; its replacement came with 8.2.
 const RESETS_BINARY_LOGS: Version = Version::new(8, 2, 0);
 
-/// The steps for the restored `target` in `directory`.
-pub(crate) fn next_steps(target: &BackupRecord, directory: &Path) -> Vec<NextStep> {
+/// The steps for the restored `target` in `directory`, with or without an archive of binary logs.
+pub(crate) fn next_steps(target: &BackupRecord, directory: &Path, has_archive: bool) -> Vec<NextStep> {
     let binlog = if is_maria(target) { "mariadb-binlog" } else { "mysqlbinlog" };
     let mut steps = first_steps(target, directory);
     if let Some(coord) = target.binlog.as_ref().and_then(|point| point.coord.as_ref()) {
+        if has_archive {
+            steps.push(recovery_step());
+        }
+        let by_hand = if has_archive { "or, by hand, " } else { "" };
         steps.push(step(
-            "replay binary logs from this place on for anything later than the backup",
+            &format!("{by_hand}replay binary logs from this place on for anything later than the backup"),
             [format!("{binlog} --start-position={} {} ...", coord.position, coord.file)],
         ));
     }
@@ -53,10 +57,24 @@ pub(crate) fn after_recovery(base: &BackupRecord, directory: &Path, plan: &Repla
     steps
 }
 
+/// What is later than the backup, by the archive of binary logs.
+fn recovery_step() -> NextStep {
+    step(
+        "for anything later than the backup, restore once more with the binary logs of the archive instead, all of them \
+         or up to a moment (`pyxbackup recovery-window` tells from when to when)",
+        [
+            "pyxbackup --restore-dir=ANOTHER-DIRECTORY restore-set --to-latest".to_owned(),
+            "pyxbackup --restore-dir=ANOTHER-DIRECTORY restore-set --to-time '2026-11-22 14:28:07'"
+                .to_owned(),
+        ],
+    )
+}
+
 /// MariaDB keeps in its own log, which a copy does not have, how far its numbers have come.
 fn numbering_step(gtids: &GtidSet) -> NextStep {
     step(
-        "before it becomes the server that is written to, tell it how far its numbers have come, or it gives them again",
+        "before it becomes the server that is written to, tell it how far its numbers have come, or it gives them again \
+         (it has to run with log_bin)",
         [format!("SET GLOBAL gtid_binlog_state = '{gtids}';")],
     )
 }
@@ -73,8 +91,9 @@ fn first_steps(target: &BackupRecord, directory: &Path) -> Vec<NextStep> {
             [format!("chown -R mysql:mysql {}", quoted(directory))],
         ),
         step(
-            "start a server on them, or move them to its empty data directory first",
-            [format!("{server} --datadir={}", quoted(directory))],
+            "start a server on them with the options of the one that was backed up, such as log_bin, server_id and \
+             plugins, or move them to its empty data directory first",
+            [format!("{server} --user=mysql --datadir={}", quoted(directory))],
         ),
     ]
 }
@@ -92,13 +111,13 @@ fn step(purpose: &str, lines: impl IntoIterator<Item = String>) -> NextStep {
 
 fn gtid_step(target: &BackupRecord, gtid: &GtidSet) -> NextStep {
     let purpose = "to make the copy a replica of the server that was backed up, tell it what it has";
-    let lines = match gtid {
-        GtidSet::MariaDb(list) => vec![format!("SET GLOBAL gtid_slave_pos = '{list}';")],
-        GtidSet::MySql(set) => {
-            vec![reset_statement(target).to_owned(), format!("SET GLOBAL gtid_purged = '{set}';")]
-        }
-    };
-    step(purpose, lines)
+    match gtid {
+        GtidSet::MariaDb(list) => step(purpose, [format!("SET GLOBAL gtid_slave_pos = '{list}';")]),
+        GtidSet::MySql(set) => step(
+            &format!("{purpose} (it has to run with log_bin)"),
+            [reset_statement(target).to_owned(), format!("SET GLOBAL gtid_purged = '{set}';")],
+        ),
+    }
 }
 
 fn reset_statement(target: &BackupRecord) -> &'static str {
@@ -156,7 +175,7 @@ mod tests {
     }
 
     fn statements(flavor: Flavor, version: &str, gtid: &str) -> Vec<String> {
-        let steps = next_steps(&record(flavor, version, gtid), Path::new("/r"));
+        let steps = next_steps(&record(flavor, version, gtid), Path::new("/r"), false);
         steps[steps.len() - 2].lines.clone()
     }
 
@@ -193,9 +212,35 @@ mod tests {
     }
 
     #[test]
+    fn an_archive_of_logs_comes_before_replaying_by_hand() {
+        let mut target = record(Flavor::MariaDb, "10.11.19", "0-7-9");
+        let coord = xb_core::BinlogCoord { file: "b.000001".parse().unwrap(), position: 629 };
+        target.binlog = Some(BinlogPoint { coord: Some(coord), gtid: None });
+        let steps = |has_archive| {
+            let steps = next_steps(&target, Path::new("/r"), has_archive);
+            steps.into_iter().flat_map(|step| step.lines).collect::<Vec<_>>()
+        };
+        let by_hand = |line: &String| line.starts_with("mariadb-binlog --start-position=629");
+        let by_us = |line: &String| line.ends_with("restore-set --to-latest");
+        let with = steps(true);
+        assert!(with.iter().position(by_us).unwrap() < with.iter().position(by_hand).unwrap(), "{with:?}");
+        let without = steps(false);
+        assert!(!without.iter().any(by_us) && without.iter().any(by_hand), "{without:?}");
+    }
+
+    #[test]
+    fn what_needs_a_log_says_so() {
+        let set = "f533eab1-e680-11f1-bdf8-02fc00000001:1-5";
+        let steps = next_steps(&record(Flavor::MySql, "8.0.35", set), Path::new("/r"), false);
+        let reset = steps.iter().find(|step| step.lines[0] == "RESET MASTER;").unwrap();
+        assert!(reset.purpose.contains("log_bin") && steps[1].purpose.contains("log_bin"), "{steps:?}");
+        assert!(steps[1].lines[0].contains("--user=mysql"), "{steps:?}");
+    }
+
+    #[test]
     fn a_path_with_blanks_can_be_pasted() {
-        let steps = next_steps(&record(Flavor::MariaDb, "10.11.19", "0-7-9"), Path::new("/my data"));
+        let steps = next_steps(&record(Flavor::MariaDb, "10.11.19", "0-7-9"), Path::new("/my data"), false);
         assert_eq!(steps[0].lines, ["chown -R mysql:mysql '/my data'"]);
-        assert_eq!(steps[1].lines, ["mariadbd --datadir='/my data'"]);
+        assert_eq!(steps[1].lines, ["mariadbd --user=mysql --datadir='/my data'"]);
     }
 }

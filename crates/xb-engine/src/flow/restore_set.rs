@@ -3,9 +3,10 @@
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
-use xb_catalog::BackupRecord;
+use xb_binlog::archive::BinlogArchive;
 use xb_catalog::layout::PARTIAL_SUFFIX;
 use xb_catalog::plan::{RestorePlan, plan_restore};
+use xb_catalog::{BackupRecord, Catalog};
 use xb_core::BackupId;
 use xb_pipeline::copy::list_tree;
 use xb_pipeline::fs::{FilesystemSync, FsError, create_dir_private, free_bytes, remove_tree, rename};
@@ -13,6 +14,7 @@ use xb_pipeline::keys::Keys;
 use xb_pipeline::monitor::Phase;
 
 use super::apply::reached_lsn;
+use super::binlogs::directory;
 use super::from_prepared::{Head, head};
 use super::next_steps::next_steps;
 use super::prepare::{find_tool, prepare};
@@ -30,7 +32,7 @@ pub(crate) fn run(context: &Context) -> Result<RestoreReport, EngineError> {
     let workplace = ready.enter(context)?;
     let prepared = ready.make(context, &mut phases, &workplace)?;
     ready.finish(&mut phases, workplace)?;
-    report(ready.plan, prepared)
+    report(ready.plan, prepared, has_logs(context))
 }
 
 /// The lock of a workplace.
@@ -183,10 +185,17 @@ impl Restore<'_> {
     }
 }
 
-fn report(plan: RestorePlan, members_prepared: usize) -> Result<RestoreReport, EngineError> {
+/// Whether there is an archive of binary logs. One that cannot be read is not worth failing a restore that is done.
+fn has_logs(context: &Context) -> bool {
+    let picture = directory(context).map(|root| BinlogArchive::look(root).brief().picture());
+    picture.is_ok_and(|picture| picture.is_ok_and(|picture| !picture.epochs.is_empty()))
+}
+
+fn report(plan: RestorePlan, members_prepared: usize, has_logs: bool) -> Result<RestoreReport, EngineError> {
     let members = plan.members.iter().map(BackupRecord::id).collect();
     let target = plan.members.into_iter().next_back();
-    let next = target.as_ref().map(|target| next_steps(target, &plan.destination)).unwrap_or_default();
+    let next =
+        target.as_ref().map(|target| next_steps(target, &plan.destination, has_logs)).unwrap_or_default();
     Ok(RestoreReport {
         backup: plan.target,
         directory: plan.destination,
@@ -197,12 +206,24 @@ fn report(plan: RestorePlan, members_prepared: usize) -> Result<RestoreReport, E
     })
 }
 
+/// Fails where a restore of `target` would for the place it is to appear in.
+pub(super) fn check_place(context: &Context, catalog: &Catalog, target: BackupId) -> Result<(), EngineError> {
+    let restore_dir = context.settings.restore_dir.clone();
+    let restore_dir = restore_dir.ok_or(EngineError::NotSet { key: "restore_dir" })?;
+    is_free(&plan_restore(catalog, Some(target), &restore_dir)?, &restore_dir)
+}
+
+fn is_free(plan: &RestorePlan, restore_dir: &Path) -> Result<(), EngineError> {
+    std::fs::metadata(restore_dir).map_err(FsError::on("open restore_dir", restore_dir))?;
+    match plan.destination.symlink_metadata() {
+        Ok(_) => Err(EngineError::TargetExists { path: plan.destination.clone() }),
+        Err(_) => Ok(()),
+    }
+}
+
 /// Everything that can be known to fail is found before any work. What dead restores left is no reason to.
 fn check_room(plan: &RestorePlan, restore_dir: &Path) -> Result<(), EngineError> {
-    std::fs::metadata(restore_dir).map_err(FsError::on("open restore_dir", restore_dir))?;
-    if plan.destination.symlink_metadata().is_ok() {
-        return Err(EngineError::TargetExists { path: plan.destination.clone() });
-    }
+    is_free(plan, restore_dir)?;
     remove_left_behind(restore_dir)?;
     let free = free_bytes(restore_dir)?;
     if free < plan.needed_bytes {

@@ -34,6 +34,8 @@ pub struct LogsSummary {
     pub last: BinlogName,
     /// How many there are.
     pub total: usize,
+    /// In how many epochs. Names of several may be in any order.
+    pub epochs: usize,
     /// Where something is missing.
     pub gaps: Vec<Gap>,
 }

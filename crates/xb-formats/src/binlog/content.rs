@@ -37,6 +37,11 @@ pub enum Content<'e> {
         /// Its text; none where it is compressed.
         text: Option<&'e [u8]>,
     },
+    /// The statement that changed the rows which follow. It is only told, not done again: the rows are.
+    RowsStatement {
+        /// Its text.
+        text: &'e [u8],
+    },
     /// Which table a number stands for in the events of rows that follow.
     TableMap {
         /// The number.
@@ -146,9 +151,10 @@ pub fn content(kind: EventKind, body: &[u8]) -> Content<'_> {
         XA_PREPARE => Content::XaPrepare,
         TRANSACTION_PAYLOAD => pack(body).unwrap_or(Content::Other),
         INCIDENT => Content::Incident,
-        INTVAR | RAND | USER_VAR | BEGIN_LOAD_QUERY | APPEND_BLOCK | ROWS_QUERY | ANNOTATE_ROWS => {
-            Content::Preparation
-        }
+        INTVAR | RAND | USER_VAR | BEGIN_LOAD_QUERY | APPEND_BLOCK => Content::Preparation,
+        ANNOTATE_ROWS => Content::RowsStatement { text: body },
+        // The length in the first byte is only of its last eight bits.
+        ROWS_QUERY => body.split_first().map_or(Content::Other, |(_, text)| Content::RowsStatement { text }),
         other => rows(other, body).unwrap_or(Content::Other),
     }
 }
@@ -224,6 +230,14 @@ mod tests {
         }
         let packed = Content::Query { database: b"shop", text: None };
         assert_eq!(content(EventKind(QUERY_COMPRESSED), &body), packed);
+    }
+
+    #[test]
+    fn the_statement_behind_rows_is_told_by_both_makes() {
+        let expected = Content::RowsStatement { text: b"DELETE FROM t" };
+        assert_eq!(content(EventKind(ANNOTATE_ROWS), b"DELETE FROM t"), expected);
+        assert_eq!(content(EventKind(ROWS_QUERY), b"\x0dDELETE FROM t"), expected);
+        assert_eq!(content(EventKind(ROWS_QUERY), b""), Content::Other);
     }
 
     #[test]

@@ -1,7 +1,10 @@
 use std::path::Path;
 
 use rstest::rstest;
+use xb_binlog::archive::ArchiveError;
 use xb_binlog::recover::RecoverError;
+use xb_binlog::replay::{ReplayError, StoppedIn};
+use xb_binlog::stream::StreamError;
 use xb_core::{BackupId, Lsn};
 use xb_engine::RunInfo;
 use xb_engine::tool::Mismatch;
@@ -65,8 +68,73 @@ fn purging(reason: &str) -> EngineError {
     EngineError::BitmapPurge { backup: one(), before: Lsn(7), source }
 }
 
+fn log_gone() -> StreamError {
+    StreamError::LogGone { file: "b.000002".parse().unwrap(), oldest: "b.000005".parse().unwrap() }
+}
+
 fn ambiguous_log() -> RecoverError {
     RecoverError::AmbiguousLog { log: "b.000042".parse().unwrap(), epochs: vec![1, 2] }
+}
+
+/// A log that is read with the wrong key, or with none.
+fn log_key(fault: KeyFault) -> [EngineError; 4] {
+    let packed = |fault: &KeyFault| ArchiveError::Packed {
+        path: "/a/b.000042.xbcrypt".into(),
+        source: FlowError::Key(fault.clone()),
+    };
+    let read = || xb_formats::binlog::ReadError::Io(io::Error::other(packed(&fault)));
+    let (log, epoch): (xb_core::BinlogName, u32) = ("b.000042".parse().unwrap(), 1);
+    [
+        packed(&fault).into(),
+        EngineError::DamagedLog { log: log.clone(), epoch, source: read() },
+        RecoverError::Read { epoch, log: log.clone(), source: read() }.into(),
+        ReplayError::Read { epoch, log, source: read() }.into(),
+    ]
+}
+
+#[test]
+fn a_key_of_binary_logs_is_told_like_one_of_backups() {
+    for (fault, hint) in [
+        (KeyFault::KeyNeeded, "with encrypt_key_file"),
+        (KeyFault::WrongKey, "look for the key"),
+        (KeyFault::IdentityNeeded, "with encrypt_identity_file"),
+    ] {
+        for error in log_key(fault) {
+            let failure = Failure { error, hints: Vec::new(), log: None };
+            assert_eq!((failure.exit().code(), failure.kind()), (32, "key"), "{}", failure.message());
+            assert!(failure.hints()[0].contains(hint), "{:?}", failure.hints());
+        }
+    }
+}
+
+#[test]
+fn a_refused_statement_leads_to_its_transaction() {
+    let at = |position| {
+        let at = xb_core::BinlogCoord { file: "b.000042".parse().unwrap(), position };
+        xb_binlog::archive::Place { epoch: 3, at }
+    };
+    let hints = |gtid: Option<&str>| {
+        let transaction = StoppedIn { begin: at(658), gtid: gtid.map(|gtid| gtid.parse().unwrap()) };
+        let (transaction, message) =
+            (Some(Box::new(transaction)), "ERROR 1146 (42S02) at line 7: no t".to_owned());
+        let error = ReplayError::Statement { place: at(700), transaction, message }.into();
+        let failure = Failure { error, hints: Vec::new(), log: None };
+        (failure.exit().code(), failure.message(), failure.hints().join("\n"))
+    };
+    let (code, message, hint) = hints(Some("0-1-9"));
+    assert_eq!(code, 64);
+    let begins = "the transaction 0-1-9, which begins at b.000042:658 of epoch 3, at byte 700, was refused: ERROR 1146";
+    assert!(message.contains(begins), "{message}");
+    for wanted in [
+        "`pyxbackup binlog show b.000042 --epoch 3 --from 658 --limit 1`",
+        "--exclude-gtid 0-1-9",
+        "--to-position b.000042:658 --epoch 3",
+    ] {
+        assert!(hint.contains(wanted), "{wanted}: {hint}");
+    }
+    let (_, message, hint) = hints(None);
+    assert!(message.contains("the transaction that begins at b.000042:658"), "{message}");
+    assert!(!hint.contains("--exclude-gtid") && hint.contains("--to-position b.000042:658"), "{hint}");
 }
 
 fn extract(source: ExtractError) -> EngineError {
@@ -77,6 +145,7 @@ fn extract(source: ExtractError) -> EngineError {
 #[case(EngineError::NotSet { key: "stor_dir" }, 128, "set stor_dir in")]
 #[case(Cancelled(CancelReason::Interrupt).into(), 130, "nothing was left behind")]
 #[case(Cancelled(CancelReason::Terminate).into(), 143, "nothing was left behind")]
+#[case(EngineError::ReplayStopped { cancelled: Cancelled(CancelReason::Terminate), left_in: "/r/P_x.partial".into() }, 143, "goes on where this one was, with what is in /r/P_x.partial")]
 #[case(held(), 75, "wait until that run has ended")]
 #[case(LockError::Fs(fs(io::ErrorKind::PermissionDenied)).into(), 128, "run as a user who may use /stor/x")]
 #[case(connect("ERROR 1045: Access denied for user"), 65, "check mysql_user and mysql_pass")]
@@ -118,6 +187,9 @@ fn extract(source: ExtractError) -> EngineError {
 #[case(start().into(), 65, "whether it may be executed")]
 #[case(EngineError::from(RecoverError::AmbiguousBase { places: vec![] }), 66, "give --base-epoch")]
 #[case(EngineError::from(ambiguous_log()), 66, "give --epoch")]
+#[case(log_gone().into(), 66, "set binlog_resume = 1 to go on")]
+#[case(StreamError::OtherServer { expected: "a".into(), found: "b".into() }.into(), 66, "set binlog_dir")]
+#[case(ArchiveError::Exists { path: "/a/b.000042".into() }.into(), 66, "set binlog_dir")]
 fn every_error_has_its_exit_code_and_its_remedy(
     #[case] error: EngineError,
     #[case] code: u8,

@@ -52,7 +52,8 @@ pub(crate) fn glance(context: &Context, catalog: &Catalog) -> Glance {
     let newest = catalog.newest().map(|newest| ended(context, newest));
     let since_newest = gaps.iter().filter(|gap| is_behind(gap, newest)).count();
     let (first, last, total) = (first.name.clone(), last.name.clone(), logs().count());
-    let summary = Some(LogsSummary { first, last, total, gaps });
+    let epochs = picture.epochs.iter().filter(|epoch| !epoch.logs.is_empty()).count();
+    let summary = Some(LogsSummary { first, last, total, epochs, gaps });
     Glance { summary, state, since_newest, lost, problem: None, wants_semi_sync }
 }
 
@@ -174,7 +175,7 @@ mod tests {
     /// With one gap, of which so many lie behind the newest backup.
     fn with_gap(since_newest: usize) -> Glance {
         let name = || "b.000001".parse().unwrap();
-        let summary = LogsSummary { first: name(), last: name(), total: 1, gaps: vec![gap(None)] };
+        let summary = LogsSummary { first: name(), last: name(), total: 1, epochs: 1, gaps: vec![gap(None)] };
         Glance { summary: Some(summary), since_newest, ..of(state(0)) }
     }
 

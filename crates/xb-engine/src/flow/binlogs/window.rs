@@ -26,7 +26,10 @@ pub(crate) fn run(context: &Context) -> Result<WindowReport, EngineError> {
     for record in records {
         match span(context, &archive, record) {
             Ok(window) => add(&mut windows, window),
-            Err(error) if error.cancelled().is_some() => return Err(error),
+            // Without the key nothing can be told of any of them.
+            Err(error) if error.cancelled().is_some() || error.log_key_fault().is_some() => {
+                return Err(error);
+            }
             Err(error) => {
                 without.push(WithoutLogs { backup: record.id(), reason: error.to_string() });
             }

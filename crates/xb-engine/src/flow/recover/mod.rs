@@ -18,7 +18,7 @@ use xb_pipeline::monitor::Phase;
 use crate::context::{Context, Phases};
 use crate::error::EngineError;
 use crate::flow::next_steps::after_recovery;
-use crate::flow::restore_set::{Ready, Workplace};
+use crate::flow::restore_set::{Ready, Workplace, check_place};
 use crate::report::RecoveryReport;
 use archive::Archive;
 use choose::{Choice, choose};
@@ -47,6 +47,9 @@ pub struct RecoveryRequest {
 pub(crate) fn plan(context: &Context, request: &RecoveryRequest) -> Result<RecoveryReport, EngineError> {
     let catalog = context.repository()?.scan()?;
     let (_, choice) = way(context, &catalog, request)?;
+    // What would keep it from being done is told before it is.
+    replay::means(context, &choice)?;
+    check_place(context, &catalog, choice.backup)?;
     let members = catalog.chain(choice.backup)?.into_iter().cloned().collect();
     Ok(RecoveryReport::planned(choice.backup, members, choice.plan))
 }
@@ -68,7 +71,13 @@ pub(crate) fn run(context: &Context, request: &RecoveryRequest) -> Result<Recove
         Err(error) => {
             // Restoring may have taken hours. The next run begins where this one ended, or tells why not.
             workplace.leave();
-            return Err(error);
+            let left_in = ready.plan.workplace.clone();
+            return Err(match error.cancelled() {
+                Some(cancelled) if resume::is_there(&left_in, &choice) => {
+                    EngineError::ReplayStopped { cancelled, left_in }
+                }
+                _ => error,
+            });
         }
     };
     workplace.clear_beside()?;

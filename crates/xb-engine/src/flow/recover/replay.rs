@@ -88,7 +88,10 @@ fn programs(context: &Context, choice: &Choice) -> Result<Binaries, EngineError>
     let found = || names.iter().find_map(|name| find_program(name, &search));
     let path = context.settings.binlogs.recovery_server.clone().or_else(found);
     let path = path.ok_or(EngineError::NoServerProgram { names: names.join(" or ") })?;
-    let mut binaries = Binaries::of_server(path)?;
+    let mut binaries = Binaries::of_server(&path).map_err(|error| match EngineError::from(error) {
+        EngineError::Sandbox(source) => EngineError::BadServerProgram { program: path, source },
+        other => other,
+    })?;
     if let Some(program) = &context.settings.binlogs.binlog_binary {
         binaries.binlog.clone_from(program);
     }
