@@ -180,6 +180,9 @@ fn an_accident_is_undone_also_from_before_the_backups_that_were_taken_since() {
     scene.assert_recovers(&["--to-gtid", &before.gtid], &before.state);
     let refused = scene.recover(&["--to-gtid", "0-1-999999"]).ended_with(66);
     assert!(refused.text().contains("0-1-999999 is not in the archive"), "{}", refused.text());
+    // What every backup has cannot be left out of one.
+    let refused = scene.recover(&["--to-latest", "--across-gaps", "--exclude-gtid", "0-1-1"]).ended_with(66);
+    assert!(refused.text().contains("0-1-1 is to be left out"), "{}", refused.text());
     let newest = newest_backup(&scene.home.store());
     let refused = scene.recover(&["--restore-backup", &newest, "--to-time", &before.at()]).ended_with(66);
     assert!(refused.text().contains(&format!("{newest} was not taken before")), "{}", refused.text());

@@ -114,6 +114,7 @@ fn a_server_that_lacks_something_begins_an_epoch_that_is_not_joined() {
     assert!(said.contains("gap") && said.contains("full backup"), "{said}");
     let list = scene.good(&["binlog", "list"]);
     assert!(list.contains("not joined to epoch 1") && list.contains("GAP"), "{list}");
+    assert!(list.contains("  never closed\n") && list.contains("  open\n"), "{list}");
     assert!(scene.good(&["list"]).contains("# Gap: "));
     let status = cli::run(&scene.home, &["--status-format=nagios", "status"]).ended_with(2);
     assert!(status.text().contains("missing since the newest backup"), "{}", status.text());

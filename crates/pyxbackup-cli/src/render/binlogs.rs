@@ -28,8 +28,9 @@ pub(crate) fn list(report: &LogsReport) -> String {
     if report.picture.epochs.is_empty() {
         text.push_str("  there are no binary logs; `pyxbackup binlog-stream` fetches them\n");
     }
+    let newest = report.picture.epochs.last().map(|epoch| epoch.record.number);
     for epoch in &report.picture.epochs {
-        text.push_str(&of_epoch(epoch));
+        text.push_str(&of_epoch(epoch, newest == Some(epoch.record.number)));
     }
     for gap in &report.gaps {
         let place = |place: &Option<_>| place.as_ref().map_or("?".to_owned(), ToString::to_string);
@@ -45,7 +46,7 @@ pub(crate) fn list(report: &LogsReport) -> String {
     text
 }
 
-fn of_epoch(epoch: &Epoch) -> String {
+fn of_epoch(epoch: &Epoch, is_newest: bool) -> String {
     let record = &epoch.record;
     let how = match &record.beginning {
         Beginning::First => "the first".to_owned(),
@@ -55,7 +56,7 @@ fn of_epoch(epoch: &Epoch) -> String {
     let server = &record.server;
     let mut text = format!("epoch {}  {} {}  {how}\n", record.number, server.flavor, server.version);
     for log in &epoch.logs {
-        text.push_str(&format!("  {}\n", of_log(log)));
+        text.push_str(&format!("  {}\n", of_log(log, is_newest)));
     }
     for fault in &epoch.faults {
         text.push_str(&format!("  {}  DAMAGED: {}\n", fault.name, fault.reason));
@@ -63,9 +64,14 @@ fn of_epoch(epoch: &Epoch) -> String {
     text
 }
 
-fn of_log(log: &LogEntry) -> String {
+fn of_log(log: &LogEntry, is_in_newest: bool) -> String {
     let times = log.times.map(|(first, last)| format!("  {} .. {}", second(first), second(last)));
-    let state = if log.state == LogState::Open { "  open" } else { "" };
+    let state = match (log.state, is_in_newest) {
+        (LogState::Closed, _) => "",
+        (LogState::Open, true) => "  open",
+        // Its epoch ended before the server closed it.
+        (LogState::Open, false) => "  never closed",
+    };
     let stored =
         log.stored.as_ref().map(|form| format!(" ({} as {})", units::bytes(form.size_bytes), form.suffix));
     format!(

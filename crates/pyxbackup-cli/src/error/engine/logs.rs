@@ -62,7 +62,8 @@ pub(super) fn remedy(error: &EngineError) -> Option<String> {
             "it can only be restored as it is; a backup of a server with log_bin says where its log stands"
         }
         EngineError::BehindTheLogs { .. } => {
-            "`pyxbackup restore-set` without a target restores the newest backup; --best-effort recovers to the end of the logs"
+            "`pyxbackup restore-set` without a target restores the newest backup; to recover to the end of the logs all the same, \
+             name the older one with --restore-backup, or give --best-effort"
         }
         EngineError::NoServerProgram { .. } => {
             "install the server that was backed up, or name its program with --recovery-server"

@@ -75,8 +75,25 @@ struct Choosing<'a> {
     request: &'a RecoveryRequest,
     /// Newer backups, and why not they.
     passed: Vec<(&'a BackupRecord, EngineError)>,
-    /// Transactions that the way must lead through, with where they begin: they were not behind a newer backup.
-    sought: Vec<(Gtid, Place)>,
+    /// What the way must lead through and was not behind a newer backup.
+    sought: Vec<Sought>,
+}
+
+/// A transaction of the archive that is to be reached or left out.
+struct Sought {
+    gtid: Gtid,
+    begin: Place,
+    is_excluded: bool,
+}
+
+impl Sought {
+    /// Why a backup that stands behind it does not do.
+    fn missed(&self, base: &Place) -> RecoverError {
+        if self.is_excluded {
+            return RecoverError::NotExcluded { gtid: self.gtid.clone() };
+        }
+        RecoverError::BeforeBase { target: self.gtid.to_string(), base: base.clone() }
+    }
 }
 
 impl<'a> Choosing<'a> {
@@ -85,9 +102,9 @@ impl<'a> Choosing<'a> {
         let leads_to_older = match &error {
             EngineError::NoBinlog { .. } => true,
             EngineError::Recover(error) => match &**error {
-                RecoverError::NotExcluded { gtid } => self.is_somewhere(gtid)?,
+                RecoverError::NotExcluded { gtid } => self.seek(gtid, true)?,
                 RecoverError::NotInArchive { gtids, .. } => {
-                    gtids.any().map_or(Ok(false), |gtid| self.is_somewhere(&gtid))?
+                    gtids.any().map_or(Ok(false), |gtid| self.seek(&gtid, false))?
                 }
                 other => is_behind(other) || is_elsewhere(other),
             },
@@ -101,14 +118,15 @@ impl<'a> Choosing<'a> {
     }
 
     /// Whether the archive has a transaction at all. It is looked for once.
-    fn is_somewhere(&mut self, gtid: &Gtid) -> Result<bool, EngineError> {
-        if self.sought.iter().any(|(sought, _)| sought == gtid) {
+    fn seek(&mut self, gtid: &Gtid, is_excluded: bool) -> Result<bool, EngineError> {
+        if self.sought.iter().any(|sought| sought.gtid == *gtid) {
             return Ok(true);
         }
-        let found = find_gtid(self.archive.picture(), &self.archive.logs, gtid)?;
-        let begin = found.map(|found| found.begin);
-        self.sought.extend(begin.iter().map(|begin| (gtid.clone(), begin.clone())));
-        Ok(begin.is_some())
+        let Some(found) = find_gtid(self.archive.picture(), &self.archive.logs, gtid)? else {
+            return Ok(false);
+        };
+        self.sought.push(Sought { gtid: gtid.clone(), begin: found.begin, is_excluded });
+        Ok(true)
     }
 
     /// The way from one backup.
@@ -119,8 +137,8 @@ impl<'a> Choosing<'a> {
         let place = find_base(archive.picture(), &archive.logs, &base)?;
         let is_before = |begin: &Place| begin.epoch == place.epoch && begin.at < place.at;
         // To read all the logs behind it once more would only say the same.
-        if let Some((gtid, _)) = self.sought.iter().find(|(_, begin)| is_before(begin)) {
-            return Err(RecoverError::NotExcluded { gtid: gtid.clone() }.into());
+        if let Some(sought) = self.sought.iter().find(|sought| is_before(&sought.begin)) {
+            return Err(sought.missed(&place).into());
         }
         let way = plan(
             archive.picture(),
