@@ -167,7 +167,8 @@ fn what_dead_runs_left_goes_and_what_is_not_ours_stays() {
     .map(make);
     let plan = cli::run(&home, &["prune", "--dry-run"]).good();
     assert!(
-        plan.stdout.contains(".pyxbackup-run-999999") && plan.stdout.contains("1 log of runs"),
+        plan.stdout.contains(".pyxbackup-run-999999")
+            && plan.stdout.contains("remove 2026_08_31-23_59_59-pyxbackup.log: "),
         "{}",
         plan.text()
     );
