@@ -44,7 +44,7 @@ pub struct StreamerState {
     pub is_semi_sync: bool,
     /// The epoch it writes.
     pub epoch: Option<EpochNumber>,
-    /// Everything before is on the disk.
+    /// Everything before was on the disk; see [`lost`](mod@crate::lost).
     pub synced: Option<BinlogCoord>,
     /// All that was committed before this moment is on the disk.
     pub seen_until: Option<DateTime<Utc>>,
@@ -159,9 +159,12 @@ impl StreamerState {
         self.updated = now;
         self.is_connected = snapshot.is_connected && !self.is_over;
         self.is_semi_sync = snapshot.is_semi_sync;
-        // A place in one epoch is none in the next.
-        let before = self.synced.take().filter(|_| self.epoch == snapshot.epoch);
-        (self.epoch, self.synced) = (snapshot.epoch, snapshot.synced.or(before));
+        // What was once on the disk is to be there again, or is lost. A place in one epoch is none in the next.
+        if snapshot.epoch.is_some() {
+            let before = self.synced.take().filter(|_| self.epoch == snapshot.epoch);
+            let now = snapshot.synced.filter(|now| before.as_ref().is_none_or(|before| before < now));
+            (self.epoch, self.synced) = (snapshot.epoch, now.or(before));
+        }
         self.seen_until = self.seen_until.max(snapshot.seen_until);
         self.bytes_behind = snapshot.bytes_behind;
         self.seconds_behind = snapshot.seconds_behind;
@@ -200,6 +203,7 @@ impl StreamerState {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stream::Progress;
 
     fn at(seconds: i64) -> DateTime<Utc> {
         DateTime::from_timestamp(seconds, 0).unwrap()
@@ -257,6 +261,22 @@ mod tests {
         assert_eq!(ended(false, Some("before"), End::Asked).as_deref(), Some("before"));
         assert_eq!(ended(false, Some("before"), End::Done), None);
         assert_eq!(ended(false, None, error()), None);
+    }
+
+    #[test]
+    fn what_was_on_the_disk_stays_what_is_to_be_there() {
+        let place = |position| Some(BinlogCoord { file: "b.000001".parse().unwrap(), position });
+        let mut state = StreamerState { epoch: Some(1), synced: place(100), ..begun() };
+        let mut after = |epoch, synced| {
+            state.update(Snapshot { epoch, synced, ..Progress::default().snapshot(0) }, at(0));
+            (state.epoch, state.synced.clone())
+        };
+        assert_eq!(after(None, None), (Some(1), place(100)));
+        assert_eq!(after(Some(1), None), (Some(1), place(100)));
+        assert_eq!(after(Some(1), place(90)), (Some(1), place(100)));
+        assert_eq!(after(Some(1), place(110)), (Some(1), place(110)));
+        assert_eq!(after(Some(2), None), (Some(2), None));
+        assert_eq!(after(Some(2), place(4)), (Some(2), place(4)));
     }
 
     #[test]

@@ -72,6 +72,12 @@ fn what_the_archive_has_lost_is_told_and_not_taken_for_nothing() {
     let refused = scene.recover(&["--to-latest"]).ended_with(66);
     let told = format!("the logs here end at {}", within.place);
     assert!(refused.text().contains(&told) && refused.text().contains("--best-effort"), "{}", refused.text());
+    // A streamer that does not get to the server knows no better.
+    let away = ["--mysql-socket=/nowhere/socket", "binlog-stream", "--once", "--binlog-retries=1"];
+    let failed = cli::run(&scene.home, &away).ended_with(66);
+    assert!(failed.text().contains("/nowhere/socket"), "{}", failed.text());
+    let refused = scene.recover(&["--to-latest"]).ended_with(66);
+    assert!(refused.text().contains(&told), "{}", refused.text());
     // All of this is before the moment until which the streamer had seen everything.
     let refused = scene.recover(&["--to-time", &copied.at_end.at()]).ended_with(66);
     assert!(refused.text().contains("ends at"), "{}", refused.text());

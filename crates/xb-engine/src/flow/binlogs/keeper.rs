@@ -73,6 +73,8 @@ impl<'a> Keeper<'a> {
             process: ProcessMark::own(),
             is_continuous: !request.once,
             ended_with: lost.filter(|_| request.once),
+            epoch: before.as_ref().and_then(|before| before.epoch),
+            synced: before.as_ref().and_then(|before| before.synced.clone()),
             seen_until: before.and_then(|before| before.seen_until),
             ..StreamerState::begun(now, std::process::id(), server)
         };
