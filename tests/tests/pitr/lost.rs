@@ -93,6 +93,22 @@ fn what_the_archive_has_lost_is_told_and_not_taken_for_nothing() {
 }
 
 #[test]
+fn an_archive_that_was_thrown_away_is_missed_by_nobody() {
+    let scene = Scene::new();
+    scene.sql("INSERT INTO d.t (v) VALUES ('thrown away'); FLUSH BINARY LOGS; FLUSH BINARY LOGS;");
+    scene.stream();
+    std::fs::remove_dir_all(scene.home.store().join("binlogs/epoch-000001")).unwrap();
+    scene.sql("RESET MASTER;");
+    scene.good(&["full"]);
+    scene.sql("INSERT INTO d.t (v) VALUES ('begun anew');");
+    let state = scene.server.checksums().unwrap();
+    scene.stream();
+    let list = scene.good(&["binlog", "list"]);
+    assert!(list.contains("epoch 1 ") && !list.contains("lost"), "{list}");
+    scene.assert_recovers(&["--to-latest"], &state);
+}
+
+#[test]
 fn a_copy_is_a_store_of_its_own_with_the_settings_of_the_one_that_is_lost() {
     let copied = Copied::new();
     let scene = &copied.scene;

@@ -66,8 +66,9 @@ impl<'a> Keeper<'a> {
         server: String,
     ) -> Result<Self, EngineError> {
         let now = context.now().to_utc();
-        // What an earlier one was sure of stays true.
-        let before = StreamerState::read(archive.root()).ok().flatten();
+        // What an earlier one was sure of stays true, as long as somebody did not throw its logs away.
+        let has_logs = archive.newest().is_ok_and(|newest| newest.is_some());
+        let before = StreamerState::read(archive.root()).ok().flatten().filter(|_| has_logs);
         let lost = before.as_ref().and_then(StreamerState::left).map(ToOwned::to_owned);
         let state = StreamerState {
             process: ProcessMark::own(),
