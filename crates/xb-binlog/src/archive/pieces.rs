@@ -14,17 +14,16 @@ use super::listing::LogFiles;
 use super::names::{Piece, partial_file, piece_file};
 use super::read::{Expected, unpacked};
 
-/// Pieces that follow one another from the first byte on. What is behind a gap is left out.
+/// Pieces that follow one another from the first byte on, of all that a listing has, in its order. What is behind a
+/// gap is left out. There may be as many as seconds that a log was open.
 pub(crate) fn chain(pieces: &[Piece]) -> Vec<Piece> {
-    let mut chain: Vec<Piece> = Vec::new();
     let mut end = 0;
-    while let Some(next) =
-        pieces.iter().filter(|piece| piece.from == end && piece.to > end).max_by_key(|p| p.to)
-    {
-        end = next.to;
-        chain.push(*next);
-    }
-    chain
+    let follows = |piece: &&Piece| {
+        let is_next = piece.from == end && piece.to > end;
+        end = if is_next { piece.to } else { end };
+        is_next
+    };
+    pieces.iter().filter(follows).copied().collect()
 }
 
 /// The pieces of a log in a directory, if they go further than the file that was written here.
@@ -77,5 +76,22 @@ impl<F: Fn(Piece) -> Result<Box<dyn Read + Send>, ArchiveError>> Read for Joined
             let Some(piece) = self.rest.pop_front() else { return Ok(0) };
             self.current = Some((self.open)(piece).map_err(io::Error::other)?);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::archive::listing::Listing;
+
+    #[test]
+    fn the_longest_pieces_that_follow_one_another_are_taken_up_to_a_gap() {
+        let parts = ["40-90", "0-10", "10-30", "0-40", "10-20", "90-90", "90-100", "110-120"];
+        let names = parts.iter().map(|part| format!("b.000001.part-{part}"));
+        let listing = Listing::of(names);
+        let files = listing.logs().next().unwrap();
+        let taken: Vec<_> = chain(&files.pieces).iter().map(|piece| (piece.from, piece.to)).collect();
+        assert_eq!(taken, [(0, 40), (40, 90), (90, 100)]);
+        assert!(chain(files.pieces.get(2..).unwrap()).is_empty());
     }
 }
