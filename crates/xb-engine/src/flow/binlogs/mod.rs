@@ -50,9 +50,9 @@ pub(crate) fn of_ours(archive: &Path) -> Vec<PathBuf> {
 
 /// The stores that get binary logs, too: those of copies, and the store itself where it is elsewhere.
 pub(crate) fn push_targets(context: &Context) -> Result<Vec<StoreAddress>, EngineError> {
-    let own = stores::address(&context.settings)?;
-    let own = (!matches!(own, StoreAddress::Local(_))).then_some(own);
-    Ok(own.into_iter().chain(stores::copies(&context.settings)?).collect())
+    // Nothing is brought to a store as its own copy.
+    stores::copies(&context.settings)?;
+    copies(context)
 }
 
 /// The stores that may have copies of the archive. One that is named as the store itself, as one does to recover from a
